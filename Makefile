@@ -1,0 +1,46 @@
+# Each target makes what it needs: a .venv pinned by constraints.txt, and Overscan installed into it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find core service plugins proto examples -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+.PHONY: demo test test-all lint benchmark clean
+
+demo: $(VENV)/installed ## extend the example plate, and say how well it went
+	$(BIN)/overscan demo --out demo
+
+test: lint ## format, lint, types, and every test but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint ## the slow and load tests too
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	cd proto && ../$(BIN)/buf lint
+	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli
+
+benchmark: $(VENV)/installed ## DATA=folder with JPEGImages/<clip>
+	$(BIN)/python benchmarks/outpainting.py $(DATA)
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo .mypy_cache .pytest_cache .ruff_cache
+
+# Nothing is installed in editable mode: type checkers cannot see through such an install's folder mapping.
+$(VENV)/installed: $(VENV)/build-tools pyproject.toml setup.py $(SOURCES)
+	rm -rf build
+	$(PIP) install --constraint constraints.txt --no-build-isolation '.[dev]'
+	touch $@
+
+$(VENV)/build-tools: constraints.txt $(VENV)/bin/python
+	$(PIP) install --constraint constraints.txt setuptools wheel grpcio-tools mypy-protobuf
+	touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Overscan needs Python 3.10 or later; point make at one: make PYTHON=python3.11 demo"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
