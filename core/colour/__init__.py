@@ -1,0 +1,26 @@
+"""Colour: which space a plate is in, and how to get from it to scene-linear light and back.
+
+Nothing here guesses in silence: a space is named by the user, tagged in the file, ruled by the project's
+OpenColorIO configuration or fixed by the file format's own standard, and `ColourSpace.origin` says which.
+
+``python -m overscan.core.colour`` lists the spaces of the active configuration.
+"""
+
+from overscan.core.colour._config import ColourConfig, load_config
+from overscan.core.colour._curves import acescct, analysis_proxy, display_encode, gain_log2
+from overscan.core.colour._resolve import ColourSpace, Origin, resolve_space
+from overscan.core.colour._transform import LinearTransform, to_display
+
+__all__ = [
+    "ColourConfig",
+    "ColourSpace",
+    "LinearTransform",
+    "Origin",
+    "acescct",
+    "analysis_proxy",
+    "display_encode",
+    "gain_log2",
+    "load_config",
+    "resolve_space",
+    "to_display",
+]

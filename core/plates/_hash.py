@@ -1,0 +1,68 @@
+"""What a file's contents are, as one short name."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import time
+from pathlib import Path
+
+from overscan.core.errors import UnreadableImageError
+
+_BLOCK = 1 << 20
+_SETTLED_SECONDS = 2.0
+
+
+def content_hash(path: Path) -> str:
+    """BLAKE2b of the file's bytes, 32 hexadecimal digits (16 bytes); raises `UnreadableImageError`."""
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise UnreadableImageError(
+            f"cannot be read: {error.strerror}.", next_step="Check the file and its permissions.", path=path
+        ) from error
+    return digest.hexdigest()
+
+
+class HashMemo:
+    """`content_hash`, remembered across processes for files that did not change.
+
+    A file counts as unchanged while its path, size, modification time and inode are the same. Files younger than
+    two seconds are not remembered, as another write may still fall into the same tick of the file system's clock.
+    """
+
+    def __init__(self, *, database: Path) -> None:
+        """Remember in the SQLite file `database`, which is made when it is not there; its folder must exist."""
+        self._database = database
+
+    def hash(self, path: Path) -> str:
+        """`content_hash` of `path`; raises as that does."""
+        path = path.absolute()
+        try:
+            status = path.stat()
+        except OSError:
+            return content_hash(path)
+        key = (str(path), status.st_size, status.st_mtime_ns, str(status.st_ino))
+        with contextlib.closing(self._connect()) as connection:
+            row = connection.execute(
+                "SELECT hash FROM memo WHERE path = ? AND size = ? AND mtime_ns = ? AND inode = ?", key
+            ).fetchone()
+            if row:
+                return str(row[0])
+            result = content_hash(path)
+            if time.time() - status.st_mtime > _SETTLED_SECONDS:
+                with connection:
+                    connection.execute("REPLACE INTO memo VALUES (?, ?, ?, ?, ?)", (*key, result))
+        return result
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._database, timeout=30)
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS memo "
+            "(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode TEXT, hash TEXT)"
+        )
+        return connection

@@ -1,0 +1,49 @@
+"""Content hashes, and remembering them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import pytest
+
+from overscan.core.errors import UnreadableImageError
+from overscan.core.plates import HashMemo, content_hash
+
+
+def test_hash_is_blake2b_of_the_bytes(tmp_path):
+    data = os.urandom((3 << 20) + 17)
+    (tmp_path / "a").write_bytes(data)
+    assert content_hash(tmp_path / "a") == hashlib.blake2b(data, digest_size=16).hexdigest()
+    assert len(content_hash(tmp_path / "a")) == 32
+    with pytest.raises(UnreadableImageError):
+        content_hash(tmp_path / "none")
+
+
+def test_memo_reads_a_settled_file_once(tmp_path, monkeypatch):
+    from overscan.core.plates import _hash
+
+    read = []
+    monkeypatch.setattr(_hash, "content_hash", lambda path: read.append(path) or content_hash(path))
+    path, memo = tmp_path / "a", HashMemo(database=tmp_path / "memo.sqlite")
+    path.write_bytes(b"one")
+    assert memo.hash(path) == memo.hash(path) == content_hash(path)
+    assert len(read) == 2, "a file that was just written may still change within one tick of the clock"
+    old = time.time() - 60
+    os.utime(path, (old, old))
+    assert memo.hash(path) == memo.hash(path) == content_hash(path)
+    assert len(read) == 3
+    assert HashMemo(database=tmp_path / "memo.sqlite").hash(path) == content_hash(path)
+    assert len(read) == 3
+
+    path.write_bytes(b"two")
+    os.utime(path, (old + 1, old + 1))
+    assert memo.hash(path) == content_hash(path)
+    replacement = tmp_path / "b"
+    replacement.write_bytes(b"six")
+    os.utime(replacement, (old + 1, old + 1))
+    replacement.replace(path)
+    assert memo.hash(path) == content_hash(path), "same size and time, another inode"
+    with pytest.raises(UnreadableImageError):
+        memo.hash(tmp_path / "none")
