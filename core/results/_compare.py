@@ -1,0 +1,104 @@
+"""Compares a result with its plate, sample by sample, bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from overscan.core.errors import PlateChangedError
+from overscan.core.geometry import Window
+from overscan.core.plates import Part, Plane, PlateFrame, same_samples
+from overscan.core.shots._samples import as_type
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCheck:
+    """What comparing one frame found."""
+
+    frame: int
+    path: Path
+    samples: int
+    """Samples compared: all channels of all parts of the plate, outside the generated region."""
+    differing: int
+    first_difference: str = ""
+    """In plain words; empty where none."""
+    total: int = 0
+    """Frames to compare in all, for progress; 0 where unknown."""
+
+
+def compare(
+    *,
+    plate: PlateFrame,
+    result: PlateFrame,
+    offset: tuple[int, int],
+    part: int,
+    painted: tuple[str, ...],
+    generated: Mask | None,
+    window: Window,
+) -> FrameCheck:
+    """Compare every sample of `plate` with the one at its place in `result`.
+
+    `painted` are the channels of part number `part` that may differ where `generated` is true; `generated` covers
+    `window` of the plate's pixel space, None is false everywhere. Where the result has another sample type, the
+    plate's samples are converted first. NaNs are compared by their bits. Raises `PlateChangedError` where a part, a
+    channel or an area of the plate is missing in the result.
+    """
+    samples = differing = 0
+    first = ""
+    for index, own in enumerate(plate.parts):
+        if index >= len(result.parts):
+            raise _gone(f"part {index} ('{own.header.name}')", result)
+        other = result.parts[index]
+        there = other.header.data_window.moved(-offset[0], -offset[1])
+        common = own.header.data_window.intersection(there)
+        if common is None or (result.format_name == "openexr" and common != own.header.data_window):
+            raise _gone(f"the data window {own.header.data_window} of part {index}", result)
+        for name, plane in own.planes.items():
+            if name not in other.planes:
+                raise _gone(f"channel {name} of part {index}", result)
+            mask = None
+            if generated is not None and own.header.index == part and name in painted:
+                mask = generated[common.slices_in(window)]
+            count, wrong, where = _planes(own, plane, other.planes[name], common, there, mask)
+            samples += count
+            differing += wrong
+            if where and not first:
+                x, y = where
+                first = f"frame {plate.number}, part {index}, channel {name} at {x}, {y} of the plate"
+    return FrameCheck(
+        frame=plate.number, path=result.path, samples=samples, differing=differing, first_difference=first
+    )
+
+
+def _planes(
+    own: Part, plane: Plane, found: Plane, common: Window, there: Window, mask: Mask | None
+) -> tuple[int, int, tuple[int, int] | None]:
+    expected = as_type(plane[common.slices_in(own.header.data_window)], bits=own.header.bits, dtype=found.dtype)
+    actual = found[common.slices_in(there)]
+    if mask is None and same_samples(expected, actual):
+        return expected.size, 0, None
+    kind = f"u{found.dtype.itemsize}"
+    differs = expected.view(kind) != actual.view(kind)
+    count = expected.size
+    if mask is not None:
+        differs &= ~mask
+        count -= int(np.count_nonzero(mask))
+    wrong = int(np.count_nonzero(differs))
+    if not wrong:
+        return count, 0, None
+    row, column = (int(value) for value in np.unravel_index(int(np.argmax(differs)), differs.shape))
+    return count, wrong, (common.x + column, common.y + row)
+
+
+def _gone(what: str, result: PlateFrame) -> PlateChangedError:
+    return PlateChangedError(
+        f"{what} of the plate is missing in the result.",
+        next_step="Render the frame again.",
+        path=result.path,
+        frame=result.number,
+    )

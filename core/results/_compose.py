@@ -1,0 +1,332 @@
+"""Puts generated pixels and plate together so that every sample outside the generated region stays as it is."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from overscan.core.errors import DiskFullError, OutputNotWritableError, PlateChangedError
+from overscan.core.geometry import Window
+from overscan.core.jobs import ExtrasMode
+from overscan.core.plates import (
+    Channel,
+    ExrAttribute,
+    Part,
+    PartHeader,
+    Plane,
+    PlateFrame,
+    Sequence,
+    read_frame,
+    write_frame,
+)
+from overscan.core.results._compare import FrameCheck, compare
+from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern
+from overscan.core.results._output import compression, written_dtypes
+from overscan.core.shots import Shot
+from overscan.core.shots._samples import as_type
+
+_HALF_MAX = 65504.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Map = npt.NDArray[np.float32]
+"""One value a pixel, ``(height, width)`` float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """What an engine made for one frame. All arrays cover `window`."""
+
+    window: Window
+    """The result's data window, in the plate's pixel space."""
+    light: npt.NDArray[np.float32] = field(repr=False)
+    """Scene-linear light, ``(height, width, channels)``; read only where `alpha` > 0, and finite there."""
+    alpha: Map = field(repr=False)
+    """1 = generated, 0 = plate, between = mix; 1 wherever the plate has no samples."""
+    confidence: Map = field(repr=False)
+    """0 to 1; 1 for plate."""
+    source_x: Map = field(repr=False)
+    """Plate position that the pixel was copied from, NaN where there is no single one."""
+    source_y: Map = field(repr=False)
+    source_frame: Map = field(repr=False)
+    kind: npt.NDArray[np.uint8] = field(repr=False)
+    """`SourceKind` of each pixel; read only where `alpha` > 0."""
+
+
+class Composer:
+    """Composes, writes and checks the result frames of one shot."""
+
+    def __init__(self, *, shot: Shot, checks: Path, attributes: Mapping[str, str]) -> None:
+        """`checks` is the folder for the records of checked frames; `attributes` go into every header."""
+        self._shot = shot
+        self._checks = checks
+        output = shot.job.output
+        self._is_exr = Path(output.path).suffix.lower() == ".exr"
+        self._target = Sequence.planned(pattern=output.path, frames=shot.render)
+        self._sidecar = (
+            Sequence.planned(pattern=extras_pattern(output.path), frames=shot.render)
+            if output.extras is ExtrasMode.SIDECAR
+            else None
+        )
+        self._attributes = dict(attributes) | _receipt(shot)
+
+    def path(self, frame: int) -> Path:
+        """Where the result of `frame` goes."""
+        return self._target.path(frame)
+
+    def write(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
+        """Compose, write, read back and compare one frame; None generates nothing.
+
+        Raises `PlateChangedError` where the file read back differs from the plate outside the generated region, and
+        the errors of writing. A frame that this job has written before is replaced.
+        """
+        path = self.path(plate.number)
+        result = self._compose(plate, generated)
+        _make_folder(path.parent)
+        # A frame of an interrupted run of this very job may be there; that nothing else is was checked by the plan.
+        write_frame(result, path=path, overwrite=True)
+        if self._sidecar is not None:
+            sidecar = self._extras_frame(plate, generated)
+            write_frame(sidecar, path=self._sidecar.path(plate.number), overwrite=True)
+        written = read_frame(path, number=plate.number)
+        check = compare(
+            plate=plate,
+            result=written,
+            offset=self._shot.layout.offset,
+            part=self._shot.part,
+            painted=self._shot.colours,
+            generated=None if generated is None else generated.alpha > 0,
+            window=self._shot.coverage(plate.number),
+        )
+        if check.differing:
+            raise PlateChangedError(
+                f"{check.differing} of {check.samples} samples outside the generated region differ after writing: "
+                f"{check.first_difference}.",
+                next_step="Check the disk, then retry the job; if it happens again, please report it.",
+                path=path,
+                frame=plate.number,
+            )
+        self._record(check)
+        return check
+
+    def _record(self, check: FrameCheck) -> None:
+        status = check.path.stat()
+        record = asdict(check) | {"path": str(check.path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        self._checks.mkdir(parents=True, exist_ok=True)
+        temporary = self._checks / f".{check.frame}.{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(record))
+        temporary.replace(self._checks / f"{check.frame}.json")
+
+    def _compose(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
+        parts = [
+            self._painted(part, generated, plate.number)
+            if part.header.index == self._shot.part
+            else self._carried(part)
+            for part in plate.parts
+        ]
+        if self._is_exr and self._shot.job.output.extras is ExtrasMode.PART:
+            parts = [_named(part) for part in parts]
+            parts.append(self._extras_part(plate, generated, index=len(parts)))
+        return replace(plate, format_name="openexr" if self._is_exr else plate.format_name, parts=tuple(parts))
+
+    def _painted(self, part: Part, generated: Generated | None, number: int) -> Part:
+        header, output = part.header, self._shot.job.output
+        have, cover = header.data_window, self._cover(part.header)
+        dtypes = written_dtypes(output, header)
+        planes = {name: as_type(plane, bits=header.bits, dtype=dtypes[name]) for name, plane in part.planes.items()}
+        paints = generated is not None and bool((generated.alpha > 0).any())
+        if paints or cover != have:
+            planes = _on_canvas(planes, have=have, cover=cover)
+        if generated is not None and paints:
+            self._paint(planes, part, generated, cover)
+        if output.extras is ExtrasMode.LAYERS and self._is_exr:
+            planes |= self._extras_planes(number, generated, cover)
+        return Part(header=self._header(header, cover, planes), planes=planes)
+
+    def _paint(self, planes: dict[str, Plane], part: Part, generated: Generated, cover: Window) -> None:
+        """Write the generated light into `planes`, which cover `cover`."""
+        shot, header = self._shot, part.header
+        # A format without data windows may be smaller than what was generated.
+        crop = cover.slices_in(generated.window)
+        alpha = generated.alpha[crop]
+        rows, columns = np.nonzero(alpha > 0)
+        light = generated.light[crop][rows, columns]
+        mix = alpha[rows, columns]
+        soft = np.flatnonzero(mix < 1)
+        if soft.size:
+            at = (rows[soft] + cover.y - header.data_window.y, columns[soft] + cover.x - header.data_window.x)
+            own: dict[str, Plane] = {name: part.planes[name][at][np.newaxis] for name in shot.colours}
+            under = shot.light(own, bits=header.bits)[0]
+            share = mix[soft, np.newaxis]
+            mixed = under * (1 - share) + light[soft] * share
+            # Where the plate holds no light (NaN, Inf), there is nothing to mix with.
+            light[soft] = np.where(np.isfinite(under), mixed, light[soft])
+        samples = shot.samples(light[np.newaxis])[0]
+        for index, name in enumerate(shot.colours):
+            dtype = planes[name].dtype
+            values = samples[:, index]
+            if dtype == np.float16:
+                values = np.clip(values, -_HALF_MAX, _HALF_MAX)
+            planes[name][rows, columns] = as_type(values, bits=header.bits, dtype=dtype)
+        if shot.alpha is not None:
+            # What was generated beyond the plate is as solid as the plate; inside, the plate's own alpha stays.
+            solid = _outside(header.data_window, cover) & (alpha > 0)
+            opaque: Plane = np.ones(1, np.float32)
+            dtype = planes[shot.alpha].dtype
+            planes[shot.alpha][solid] = as_type(opaque, bits=header.bits, dtype=dtype)[0]
+
+    def _carried(self, part: Part) -> Part:
+        """A part that is not painted: its samples and data window stay, only the format round it changes."""
+        dtypes = written_dtypes(self._shot.job.output, part.header)
+        planes = {
+            name: as_type(plane, bits=part.header.bits, dtype=dtypes[name]) for name, plane in part.planes.items()
+        }
+        return Part(header=self._header(part.header, part.header.data_window, planes), planes=planes)
+
+    def _cover(self, header: PartHeader) -> Window:
+        """Data window of the painted part in the result, in the plate's pixel space."""
+        if self._is_exr:
+            return self._shot.layout.coverage(header.data_window)
+        return self._shot.layout.display_window.moved(*(-distance for distance in self._shot.layout.offset))
+
+    def _header(self, header: PartHeader, cover: Window, planes: Mapping[str, Plane]) -> PartHeader:
+        layout, source = self._shot.layout, self._shot.job.plate
+        aspect = source.pixel_aspect if source is not None else None
+        kept = header.exr_attributes
+        return replace(
+            header,
+            display_window=layout.display_window,
+            data_window=layout.in_result(cover),
+            pixel_aspect=aspect or header.pixel_aspect,
+            channels=tuple(Channel(name=name, dtype=plane.dtype) for name, plane in planes.items()),
+            compression=compression(self._shot.job.output, header),
+            attributes=dict(header.attributes) | self._attributes,
+            exr_attributes=None if kept is None else (*_without_ours(kept), *_text_attributes(self._attributes)),
+        )
+
+    def _extras_part(self, plate: PlateFrame, generated: Generated | None, *, index: int) -> Part:
+        header = next(part.header for part in plate.parts if part.header.index == self._shot.part)
+        cover = self._cover(header)
+        planes = self._extras_planes(plate.number, generated, cover)
+        return Part(
+            header=replace(
+                self._header(header, cover, planes),
+                index=index,
+                name=EXTRAS_PART,
+                compression="zip",
+                tile=None,
+                bits=32,
+            ),
+            planes=planes,
+        )
+
+    def _extras_frame(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
+        return replace(plate, format_name="openexr", parts=(self._extras_part(plate, generated, index=0),))
+
+    def _extras_planes(self, number: int, generated: Generated | None, cover: Window) -> dict[str, Plane]:
+        """The extra layers over `cover`. Plate pixels name themselves as their source."""
+        rows, columns = np.indices(cover.shape, dtype=np.float32)
+        layers: list[Map] = [
+            np.zeros(cover.shape, np.float32),
+            np.ones(cover.shape, np.float32),
+            columns + np.float32(cover.x),
+            rows + np.float32(cover.y),
+            np.full(cover.shape, number, np.float32),
+            np.zeros(cover.shape, np.float32),
+        ]
+        if generated is not None:
+            crop = cover.slices_in(generated.window)
+            alpha = generated.alpha[crop]
+            made = alpha > 0
+            layers[0] = alpha
+            found: tuple[npt.NDArray[Any], ...] = (
+                generated.confidence,
+                generated.source_x,
+                generated.source_y,
+                generated.source_frame,
+                generated.kind,
+            )
+            for layer, values in zip(layers[1:], found, strict=True):
+                layer[made] = values[crop][made]
+        pixels = np.stack(layers, axis=-1)
+        return {name: pixels[..., index] for index, name in enumerate(EXTRA_CHANNELS)}
+
+
+def _on_canvas(planes: Mapping[str, Plane], *, have: Window, cover: Window) -> dict[str, Plane]:
+    """Fresh planes over `cover` with the samples of `planes`, which cover `have`, in place; 0 elsewhere."""
+    kinds = {plane.dtype for plane in planes.values()}
+    if len(kinds) == 1:
+        # One interleaved array, which is written without another copy.
+        pixels = np.zeros((*cover.shape, len(planes)), kinds.pop())
+        canvas: dict[str, Plane] = {name: pixels[..., index] for index, name in enumerate(planes)}
+    else:
+        canvas = {name: np.zeros(cover.shape, plane.dtype) for name, plane in planes.items()}
+    common = have.intersection(cover)
+    if common is not None:
+        for name, plane in planes.items():
+            kind = f"u{plane.dtype.itemsize}"  # as integers, so that no NaN is touched on the way
+            canvas[name].view(kind)[common.slices_in(cover)] = plane.view(kind)[common.slices_in(have)]
+    return canvas
+
+
+def _outside(inner: Window, cover: Window) -> npt.NDArray[np.bool_]:
+    outside = np.ones(cover.shape, np.bool_)
+    common = inner.intersection(cover)
+    if common is not None:
+        outside[common.slices_in(cover)] = False
+    return outside
+
+
+def _named(part: Part) -> Part:
+    """OpenEXR wants every part of a multi-part file to have a name."""
+    if part.header.name:
+        return part
+    return replace(part, header=replace(part.header, name=f"plate{part.header.index or ''}"))
+
+
+def _receipt(shot: Shot) -> dict[str, str]:
+    """What `verify` needs to find the plate again, and what is generated."""
+    source = shot.job.plate
+    matte = shot.matte
+    return {
+        "overscan:plate": source.path if source is not None else "",
+        "overscan:offset": f"{shot.layout.offset[0]} {shot.layout.offset[1]}",
+        "overscan:part": str(shot.part),
+        "overscan:channels": " ".join(shot.colours),
+        "overscan:task": shot.job.kind.value,
+        "overscan:extras": shot.job.output.extras.value,
+    } | (
+        {}
+        if matte is None
+        else {"overscan:matte": matte.sequence.pattern, "overscan:matte_channel": f"{matte.part} {matte.channel}"}
+    )
+
+
+def _without_ours(attributes: Iterable[ExrAttribute]) -> tuple[ExrAttribute, ...]:
+    """A plate may be a result of Overscan itself; what the older run said of itself gives way."""
+    return tuple(attribute for attribute in attributes if not attribute.name.startswith("overscan:"))
+
+
+def _text_attributes(attributes: Mapping[str, str]) -> tuple[ExrAttribute, ...]:
+    return tuple(
+        ExrAttribute(name=name, type="string", data=text.encode()) for name, text in sorted(attributes.items())
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        kind = DiskFullError if error.errno in _FULL else OutputNotWritableError
+        raise kind(
+            f"the output folder cannot be made: {error.strerror}.",
+            next_step="Check the path, its permissions and the room on its disk.",
+            path=folder,
+        ) from error
