@@ -1,0 +1,132 @@
+"""What happens to jobs: numbered, stored, and handed to whoever watches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from overscan.service._store import Store, Writer, now_us
+from overscan.v1.job_pb2 import JobEvent
+
+_NUMBERS_RESERVED = 256
+_WATCHER_BACKLOG_MAX = 1000
+
+
+class Watcher:
+    """One watcher's queue of events."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[JobEvent | None] = queue.SimpleQueue()
+
+    def put(self, event: JobEvent | None) -> None:
+        """Hand an event over; a watcher that lags far behind is spared progress, which is soon stale."""
+        if event is not None and event.HasField("step_progress") and self._queue.qsize() > _WATCHER_BACKLOG_MAX:
+            return
+        self._queue.put(event)
+
+    def get(self, *, timeout_seconds: float) -> JobEvent | None:
+        """The next event; None after the timeout, or where somebody woke the watcher."""
+        try:
+            return self._queue.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+
+class EventLog:
+    """Numbers events job by job.
+
+    Progress takes a number and is not stored, all else is. Numbers are reserved in blocks, so that they grow even
+    after the service was killed, at the price of a gap.
+    """
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self._last: dict[str, int] = {}
+        self._ceiling: dict[str, int] = {}
+        self._progress: dict[str, JobEvent] = {}
+        self._watchers: dict[str, list[Watcher]] = {}
+
+    def emit(self, event: JobEvent, *, change: Callable[[Writer], bool | None] | None = None) -> None:
+        """Store `event` with what `change` writes, in one transaction, and hand it to the watchers.
+
+        Where `change` returns False, nothing new has happened, and there is no event.
+        """
+        job_id, kind = event.job_id, event.WhichOneof("event") or ""
+        with self._lock:
+            with self._store.write() as writer:
+                if change is not None and change(writer) is False:
+                    return
+                number, ceiling = self._next(job_id, writer)
+                event.number = number
+                event.time.FromMicroseconds(now_us())
+                writer.add_event(job_id, number, kind, event.SerializeToString())
+            self._publish(event, ceiling)
+
+    def emit_progress(self, event: JobEvent) -> None:
+        """Hand progress to the watchers."""
+        with self._lock:
+            number, ceiling = self._next(event.job_id, None)
+            event.number = number
+            event.time.FromMicroseconds(now_us())
+            self._progress[event.job_id] = event
+            self._publish(event, ceiling)
+
+    def last_progress(self, *, job_id: str) -> JobEvent | None:
+        """The last progress said, while the job runs."""
+        with self._lock:
+            return self._progress.get(job_id)
+
+    def forget(self, *, job_id: str) -> None:
+        """The job has ended: drop what only a running job needs."""
+        with self._lock:
+            self._progress.pop(job_id, None)
+
+    @contextmanager
+    def watch(self, *, job_id: str) -> Iterator[Watcher]:
+        """Events from now on."""
+        watcher = Watcher()
+        with self._lock:
+            self._watchers.setdefault(job_id, []).append(watcher)
+        try:
+            yield watcher
+        finally:
+            with self._lock:
+                rest = self._watchers[job_id]
+                rest.remove(watcher)
+                if not rest:
+                    del self._watchers[job_id]
+
+    def catch_up(self) -> None:
+        """Wait until every event that is in the store has been handed to the watchers too."""
+        with self._lock:
+            return
+
+    def wake_all(self) -> None:
+        """Have every watcher look up."""
+        with self._lock:
+            for watchers in self._watchers.values():
+                for watcher in watchers:
+                    watcher.put(None)
+
+    def _next(self, job_id: str, writer: Writer | None) -> tuple[int, int]:
+        ceiling = self._ceiling.get(job_id)
+        if ceiling is None:
+            ceiling = int(self._store.job(job_id=job_id).event_ceiling) if writer is None else writer.ceiling(job_id)
+        number = self._last.get(job_id, ceiling) + 1
+        if number > ceiling:
+            ceiling = number + _NUMBERS_RESERVED
+            if writer is not None:
+                writer.set_job(job_id, event_ceiling=ceiling)
+            else:
+                with self._store.write() as own:
+                    own.set_job(job_id, event_ceiling=ceiling)
+        return number, ceiling
+
+    def _publish(self, event: JobEvent, ceiling: int) -> None:
+        self._last[event.job_id] = event.number
+        self._ceiling[event.job_id] = ceiling
+        for watcher in self._watchers.get(event.job_id, ()):
+            watcher.put(event)

@@ -1,0 +1,70 @@
+"""From a spec to a plan: what the wire says, what the engine's card allows, what the engine makes of the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from overscan.core.engines import Plan
+from overscan.core.errors import ErrorRecord, UnknownEngineError
+from overscan.core.jobs import Job, ParameterValue
+from overscan.service._controls import check_request
+from overscan.service._convert import plan_to_wire
+from overscan.service._inspector import Inspector
+from overscan.service._job_run import check_plan
+from overscan.service._spec import to_job
+from overscan.service._workers import Stop
+from overscan.v1 import plan_pb2
+from overscan.v1.job_pb2 import JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A job and its plan, feasible or not."""
+
+    job: Job
+    parameters: dict[str, ParameterValue]
+    plan: Plan
+    wire: plan_pb2.Plan
+
+
+class Planner:
+    """Plans specs."""
+
+    def __init__(self, *, inspector: Inspector) -> None:
+        self._inspector = inspector
+
+    def plan(self, *, spec: JobSpec, stop: Stop) -> Planned:
+        """Every problem of the job, or how it will run.
+
+        Raises `PlanRefusedError` for a spec that is no job at all (no task, a relative path …); whatever else stands
+        in the way is in the plan.
+        """
+        bare = to_job(spec, parameters={})
+        try:
+            entry = self._inspector.engine(name=bare.engine, stop=stop)
+        except UnknownEngineError as unknown:
+            return _refused(bare, (unknown.record,))
+        card = entry.card
+        if card is None:
+            error = UnknownEngineError(
+                f"the engine '{entry.name}' is installed but does not load: {entry.reason}",
+                next_step="Run `overscan doctor`.",
+                field="engine",
+                actual=entry.name,
+            )
+            return _refused(bare, (error.record,))
+        parameters, problems = check_request(spec, card=card)
+        if bare.kind not in card.tasks:
+            return _refused(bare, tuple(problems))
+        job = replace(bare, parameters=parameters)
+        plan = self._inspector.plan(job=job, stop=stop)
+        if plan.feasible:
+            check_plan(plan, engine=card.name)
+        plan = replace(plan, problems=(*problems, *plan.problems))
+        wire = plan_to_wire(plan, engine=card.name, version=card.version)
+        return Planned(job=job, parameters=parameters, plan=plan, wire=wire)
+
+
+def _refused(job: Job, problems: tuple[ErrorRecord, ...]) -> Planned:
+    plan = Plan(problems=problems)
+    return Planned(job=job, parameters={}, plan=plan, wire=plan_to_wire(plan, engine=job.engine, version=""))

@@ -1,0 +1,91 @@
+"""What the service can be told, by ``OVERSCAN_…`` variables and by flags, and where it keeps things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """Where a user's jobs live unless said otherwise."""
+    return Path(platformdirs.user_data_dir("overscan", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Settings of one service. Flags win over variables."""
+
+    model_config = SettingsConfigDict(env_prefix="OVERSCAN_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    """Folder of the job store, work folders, cache and logs."""
+    listen: str = ""
+    """``unix:PATH`` or ``HOST:PORT``; empty for the home's own Unix socket (loopback with a token on Windows).
+
+    Not called ``address``: ``OVERSCAN_ADDRESS`` tells clients where to call, and may name another machine.
+    """
+    idle_exit_seconds: float | None = Field(default=None, gt=0)
+    """End when nothing was queued, running or calling for so long; None never."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Render workers at once; one per device."""
+    log_level: str = "INFO"
+    plan_seconds_max: float = Field(default=300.0, gt=0)
+    """Longest that planning a job may take."""
+    worker_idle_seconds_max: float = Field(default=120.0, gt=0)
+    """A render worker without work gives its memory back after so long."""
+    stop_seconds_max: float = Field(default=1.2, gt=0, le=60)
+    """A step that was asked to stop has so long before its worker is killed."""
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            raise ValueError(f"'{level}' is no log level; use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        return level.upper()
+
+    @property
+    def database(self) -> Path:
+        """The job store."""
+        return self.home / "jobs.sqlite"
+
+    @property
+    def jobs(self) -> Path:
+        """Work folders, one per job, by its id."""
+        return self.home / "jobs"
+
+    @property
+    def cache(self) -> Path:
+        """Content-addressed results that jobs share."""
+        return self.home / "cache"
+
+    @property
+    def logs(self) -> Path:
+        """What workers say on stderr."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Locks that living workers hold."""
+        return self.home / "run"
+
+    @property
+    def discovery(self) -> Path:
+        """Where clients find the address."""
+        return self.home / "service.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one service of this home."""
+        return self.home / "service.lock"
+
+    def make_folders(self) -> None:
+        """Make the home's folders, closed to other users."""
+        for folder in (self.home, self.jobs, self.cache, self.logs, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

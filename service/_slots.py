@@ -1,0 +1,111 @@
+"""Render slots: threads that each keep one worker busy with the scheduler's work."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy.exc import OperationalError
+
+from overscan.core.errors import DiskFullError, ErrorRecord
+from overscan.service import _messages as messages
+from overscan.service._errors import WorkerDiedError
+from overscan.service._job_run import Assignment
+from overscan.service._scheduler import Scheduler
+from overscan.service._settings import Settings
+from overscan.service._workers import Worker
+
+_LOG = logging.getLogger(__name__)
+_STORE_RETRY_SECONDS = 2.0
+_STORE_FAULTS = (DiskFullError, OperationalError, OSError)
+"""What may go away by itself: no room, a lock held too long, storage that is not there for a while."""
+
+
+class Slot(threading.Thread):
+    """Takes work, has its worker do it, reports what came of it. Lives as long as the service."""
+
+    def __init__(self, *, number: int, scheduler: Scheduler, settings: Settings) -> None:
+        super().__init__(name=f"slot-{number}")
+        self._scheduler = scheduler
+        self._settings = settings
+        self._worker = Worker(name=f"render-{number}", settings=settings)
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Have the thread end once the scheduler gives out no more work."""
+        self._closing.set()
+
+    def run(self) -> None:
+        """Work until the scheduler closes."""
+        while not self._scheduler.closing:
+            try:
+                work = self._scheduler.take(timeout_seconds=self._settings.worker_idle_seconds_max)
+            except _STORE_FAULTS as error:
+                _LOG.error("the job store cannot be written, trying again: %s", error)
+                self._closing.wait(_STORE_RETRY_SECONDS)
+                continue
+            if work is None:
+                self._worker.abandon()
+                continue
+            try:
+                self._carry_out(work)
+            except Exception:  # the slot must live on for other jobs
+                _LOG.exception("job %s, %s: what came of it could not be written down", work.run.id, work.id)
+        self._worker.close()
+
+    def _carry_out(self, work: Assignment) -> None:
+        scheduler = self._scheduler
+        try:
+            try:
+                ending = self._ask(work)
+            except WorkerDiedError as error:
+                death = error
+                self._persist(lambda: scheduler.died(work, death))
+                return
+            if isinstance(ending, messages.Finished):
+                self._persist(lambda: scheduler.finished(work))
+            else:
+                self._persist(lambda: scheduler.failed(work, ending.record))
+        except Exception as error:  # whatever it was, the other jobs go on
+            _LOG.exception("job %s, %s could not be carried out", work.run.id, work.id)
+            self._worker.abandon()
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            record = ErrorRecord(
+                code="DISK_FULL" if full else "INTERNAL",
+                message=f"the service could not carry out '{work.id}': {type(error).__name__}: {error}",
+                next_step="See the service's log.",
+            )
+            self._persist(lambda: scheduler.failed(work, record))
+
+    def _ask(self, work: Assignment) -> messages.Ending:
+        run = work.run
+        work_folder = str(self._settings.jobs / run.id)
+        body: messages.Body = messages.VerifyJob(job=run.job, work_folder=work_folder)
+        if work.step is not None:
+            body = messages.RunStep(
+                job=run.job,
+                plan=run.plan,
+                step_id=work.step.id,
+                work_folder=work_folder,
+                cache_folder=str(self._settings.cache),
+            )
+        seconds = self._settings.stop_seconds_max
+        for message in self._worker.ask(body=body, stop=work.stop, stop_seconds_max=seconds):
+            if isinstance(message, (messages.Finished, messages.Failed)):
+                return message
+            report = message
+            self._persist(lambda report=report: self._scheduler.report(work, report))  # type: ignore[misc]
+        raise AssertionError("a worker ended without an ending")
+
+    def _persist(self, call: Callable[[], None]) -> None:
+        """Make `call`, again and again where the store cannot be written: what a worker did must not be forgotten."""
+        while True:
+            try:
+                call()
+                return
+            except _STORE_FAULTS as error:
+                _LOG.error("the job store cannot be written, trying again: %s", error)
+                if self._closing.wait(_STORE_RETRY_SECONDS):
+                    return

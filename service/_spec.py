@@ -1,0 +1,245 @@
+"""JobSpec, as it comes over the wire, to core's `Job`. Finds every problem that needs neither files nor an engine."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from overscan.core import jobs
+from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, OverscanError
+from overscan.service._errors import PlanRefusedError, UnsupportedError
+from overscan.service._frame_sets import read_frames
+from overscan.v1.frames_pb2 import FrameSet
+from overscan.v1.geometry_pb2 import Margins, Size
+from overscan.v1.job_pb2 import JobSpec, Use
+from overscan.v1.media_pb2 import MatteRef, SequenceRef
+from overscan.v1.output_pb2 import ExtrasMode, OutputSpec, SampleType
+from overscan.v1.task_pb2 import ExtendTask, GenerateTask, InterpolateTask
+
+DEFAULT_ENGINE = "plate"
+
+_EXTRAS = {
+    ExtrasMode.EXTRAS_MODE_UNSPECIFIED: jobs.ExtrasMode.PART,
+    ExtrasMode.EXTRAS_MODE_PART: jobs.ExtrasMode.PART,
+    ExtrasMode.EXTRAS_MODE_LAYERS: jobs.ExtrasMode.LAYERS,
+    ExtrasMode.EXTRAS_MODE_SIDECAR: jobs.ExtrasMode.SIDECAR,
+    ExtrasMode.EXTRAS_MODE_NONE: jobs.ExtrasMode.NONE,
+}
+_SAMPLE_TYPES = {
+    SampleType.SAMPLE_TYPE_UNSPECIFIED: None,
+    SampleType.SAMPLE_TYPE_HALF: jobs.SampleType.HALF,
+    SampleType.SAMPLE_TYPE_FLOAT: jobs.SampleType.FLOAT,
+}
+_USES = {Use.USE_UNSPECIFIED: jobs.Use.TEMP, Use.USE_TEMP: jobs.Use.TEMP, Use.USE_FINAL: jobs.Use.FINAL}
+
+
+def to_job(spec: JobSpec, *, parameters: Mapping[str, jobs.ParameterValue]) -> jobs.Job:
+    """The job that `spec` asks for, with the engine's `parameters` as they were checked against its card.
+
+    Raises `PlanRefusedError` with every problem found.
+    """
+    reader = _Reader()
+    job = reader.job(spec, parameters)
+    if reader.problems or job is None:
+        raise PlanRefusedError(problems=reader.problems)
+    return job
+
+
+def output_key(path: str) -> str:
+    """An output pattern in one spelling, so that two jobs that write the same files are seen."""
+    text = re.sub(r"%0?\d*d|#+|@+", "#", os.path.normpath(path))
+    return os.path.normcase(text)
+
+
+class _Reader:
+    """Reads a spec and collects what is wrong with it."""
+
+    def __init__(self) -> None:
+        self.problems: list[ErrorRecord] = []
+
+    def job(self, spec: JobSpec, parameters: Mapping[str, jobs.ParameterValue]) -> jobs.Job | None:
+        task = self.task(spec)
+        generates = isinstance(task, jobs.Generate)
+        plate = None
+        if spec.HasField("plate"):
+            plate = self.sequence(spec.plate, "plate")
+            if generates:
+                self.bad("plate", "a job that generates frames from nothing has no plate.", "Leave the plate out.")
+        elif task is not None and not generates:
+            self.bad("plate", "the job has no plate.", "Give the path pattern of the plate.")
+        frames = self.frames(spec.frames, "frames")
+        output = self.output(spec.output)
+        use = _USES.get(spec.use)
+        if use is None:
+            self.bad("use", f"the use {spec.use} is unknown.", "Use temp or final.")
+        self.not_over_inputs(spec)
+        if task is None or use is None or self.problems:
+            return None
+        return jobs.Job(
+            task=task,
+            output=output,
+            plate=plate,
+            frames=frames,
+            engine=spec.engine or DEFAULT_ENGINE,
+            model=spec.model,
+            seed=spec.controls.seed,
+            parameters=dict(parameters),
+            labels=jobs.Labels(
+                show=spec.labels.show,
+                sequence=spec.labels.sequence,
+                shot=spec.labels.shot,
+                artist=spec.labels.artist,
+            ),
+            use=use,
+        )
+
+    def task(self, spec: JobSpec) -> jobs.AnyTask | None:
+        kind = spec.WhichOneof("task")
+        if kind == "extend":
+            return self.extend(spec.extend)
+        if kind == "inpaint":
+            return jobs.Inpaint(matte=self.matte(spec.inpaint.matte, "inpaint.matte"))
+        if kind == "continue":
+            task = getattr(spec, "continue")
+            if not task.head and not task.tail:
+                self.bad("continue", "the job asks for no frames.", "Give head or tail, in frames.")
+            return jobs.Continue(head=task.head, tail=task.tail)
+        if kind == "interpolate":
+            return self.interpolate(spec.interpolate)
+        if kind == "generate":
+            return self.generate(spec.generate)
+        self.bad("task", "the job does not say what to do.", "Set extend, inpaint, continue, interpolate or generate.")
+        return None
+
+    def extend(self, task: ExtendTask) -> jobs.Extend:
+        target = task.WhichOneof("target")
+        if target == "format":
+            size = self.size(task.format.size, "extend.format.size")
+            place = (task.format.place.x, task.format.place.y) if task.format.HasField("place") else None
+            return jobs.Extend(size=size, place=place)
+        if target == "margins":
+            return jobs.Extend(margins=_margins(task.margins))
+        if target == "overscan":
+            return jobs.Extend(overscan=_margins(task.overscan))
+        self.bad("extend", "the job does not say how far to extend.", "Set format, margins or overscan.")
+        return jobs.Extend()
+
+    def interpolate(self, task: InterpolateTask) -> jobs.Interpolate:
+        target = task.WhichOneof("target")
+        if target == "between" and task.between > 0:
+            return jobs.Interpolate(between=task.between)
+        if target == "times" and task.times.frames:
+            times = tuple(task.times.frames)
+            if not all(math.isfinite(time) for time in times):
+                self.bad("interpolate.times", "a position in time is not a number.", "Give frame numbers like 1001.5.")
+            return jobs.Interpolate(times=times)
+        self.bad("interpolate", "the job asks for no in-betweens.", "Set between (at least 1) or times.")
+        return jobs.Interpolate()
+
+    def generate(self, task: GenerateTask) -> jobs.Generate:
+        frames = self.frames(task.frames, "generate.frames")
+        if frames is None and task.frames.ByteSize() == 0:
+            self.bad("generate.frames", "the job asks for no frames.", "Give the frames to make, e.g. 1001-1100.")
+        if not task.frame_rate > 0 or not math.isfinite(task.frame_rate):
+            self.bad("generate.frame_rate", "the frame rate must be above 0.", "Give it in frames per second, e.g. 24.")
+        return jobs.Generate(
+            size=self.size(task.size, "generate.size"),
+            frames=frames or (),
+            frame_rate=task.frame_rate,
+            pixel_aspect=self.pixel_aspect(task.pixel_aspect, "generate.pixel_aspect") or 1.0,
+            colour_space=task.color_space,
+        )
+
+    def output(self, output: OutputSpec) -> jobs.OutputSpec:
+        self.path(output.path, "output.path", "Give the path pattern of the result, e.g. /shots/sh010/out.%04d.exr.")
+        extras = _EXTRAS.get(output.extras)
+        if extras is None:
+            self.bad("output.extras", f"the place {output.extras} for extra layers is unknown.", "Update the service.")
+        if output.sample_type not in _SAMPLE_TYPES:
+            self.bad("output.sample_type", f"the sample type {output.sample_type} is unknown.", "Use half or float.")
+        return jobs.OutputSpec(
+            path=output.path,
+            sample_type=_SAMPLE_TYPES.get(output.sample_type),
+            compression=output.compression,
+            extras=extras or jobs.ExtrasMode.PART,
+            overwrite=output.overwrite,
+        )
+
+    def matte(self, matte: MatteRef, field: str) -> jobs.MatteSource:
+        return jobs.MatteSource(sequence=self.sequence(matte.sequence, f"{field}.sequence"), channel=matte.channel)
+
+    def sequence(self, sequence: SequenceRef, field: str) -> jobs.SequenceSource:
+        if sequence.WhichOneof("location") == "upload_id":
+            self.add(
+                UnsupportedError(
+                    "this version of the service does not take uploaded frames.",
+                    next_step="Put the frames where the service can read them, and give their path.",
+                    field=f"{field}.upload_id",
+                )
+            )
+        else:
+            self.path(sequence.path, f"{field}.path", "Give the path pattern of the frames.")
+        return jobs.SequenceSource(
+            path=sequence.path,
+            frames=self.frames(sequence.frames, f"{field}.frames"),
+            part=sequence.part,
+            layer=sequence.layer,
+            view=sequence.view,
+            colour_space=sequence.color_space,
+            pixel_aspect=self.pixel_aspect(sequence.pixel_aspect, f"{field}.pixel_aspect"),
+        )
+
+    def path(self, path: str, field: str, next_step: str) -> None:
+        if not path:
+            self.bad(field, "the path is missing.", next_step)
+        elif "\0" in path:
+            self.bad(field, "the path has a zero byte in it.", "Give a plain path.")
+        elif not Path(path).is_absolute():
+            self.bad(
+                field,
+                f"the path '{path}' is relative, and the service's folder is not yours.",
+                "Give an absolute path.",
+                actual=path,
+            )
+
+    def not_over_inputs(self, spec: JobSpec) -> None:
+        """The result must never land on the plate or on the matte, with `overwrite` or without."""
+        inputs = {"plate": spec.plate.path, "matte": spec.inpaint.matte.sequence.path}
+        for name, path in inputs.items():
+            if path and spec.output.path and output_key(path) == output_key(spec.output.path):
+                self.bad("output.path", f"the result would be written over the {name}.", "Give another output path.")
+
+    def frames(self, frame_set: FrameSet, field: str) -> tuple[int, ...] | None:
+        try:
+            return read_frames(frame_set, field=field)
+        except FrameRangeError as error:
+            self.add(error)
+            return None
+
+    def size(self, size: Size, field: str) -> tuple[int, int]:
+        if not size.width or not size.height:
+            self.bad(
+                field,
+                f"the size {size.width}x{size.height} has no samples.",
+                "Give width and height, e.g. 2880x1080.",
+                actual=f"{size.width}x{size.height}",
+            )
+        return (size.width, size.height)
+
+    def pixel_aspect(self, value: float, field: str) -> float | None:
+        if value < 0 or not math.isfinite(value):
+            self.bad(field, f"the pixel aspect {value} is not above 0.", "Give width over height, e.g. 2.0.")
+        return value or None
+
+    def bad(self, field: str, message: str, next_step: str, *, actual: str = "") -> None:
+        self.add(InvalidJobError(message, next_step=next_step, field=field, actual=actual))
+
+    def add(self, error: OverscanError) -> None:
+        self.problems.append(error.record)
+
+
+def _margins(margins: Margins) -> jobs.Margins:
+    return jobs.Margins(left=margins.left, right=margins.right, top=margins.top, bottom=margins.bottom)

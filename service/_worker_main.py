@@ -1,0 +1,256 @@
+"""A worker process: engine code and pixels run here, and only here. Started by the service, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import errno
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from overscan.core.engines import Context, EngineCard, Notice, Plan, installed_engines, load_engine
+from overscan.core.errors import CancelledError, ErrorRecord, OverscanError
+from overscan.service import _messages as messages
+from overscan.service._locks import FileLock
+
+_PROGRESS_SECONDS_MIN = 0.1
+_LOCK_SECONDS_MAX = 5.0
+_PR_SET_PDEATHSIG = 1
+_PREFERRED_BY_OOM_KILLER = 500
+_DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def main() -> None:
+    """Answer requests until the service is gone."""
+    parser = argparse.ArgumentParser(prog="overscan-worker")
+    parser.add_argument("--lock", required=True, type=Path)
+    parser.add_argument("--parent", required=True, type=int)
+    arguments = parser.parse_args()
+    faulthandler.enable()
+    _die_with(arguments.parent)
+    lock = FileLock(path=arguments.lock)
+    deadline = time.monotonic() + _LOCK_SECONDS_MAX
+    while not lock.acquire(text=str(os.getpid())):
+        if time.monotonic() > deadline:
+            sys.exit(f"another worker still holds {arguments.lock}")
+        time.sleep(0.01)
+    requests, answers = _take_pipes()
+    Worker(requests=requests, answers=answers).serve()
+
+
+def _die_with(parent: int) -> None:
+    """Make sure that this process does not outlive the service; the end of its pipe says so everywhere else."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        with contextlib.suppress(OSError):  # where memory runs out, the kernel should take the worker, not the service
+            Path("/proc/self/oom_score_adj").write_text(str(_PREFERRED_BY_OOM_KILLER))
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes to the service, moved out of the way of engines that print or read."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+class Worker:
+    """Carries out one request at a time; a thread of its own listens for the order to stop."""
+
+    def __init__(self, *, requests: IO[bytes], answers: IO[bytes]) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._writing = threading.Lock()
+        self._waiting: queue.SimpleQueue[messages.Request] = queue.SimpleQueue()
+        self._stopped: set[int] = set()
+
+    def serve(self) -> None:
+        """Answer requests; never returns, since the end of the service ends the process."""
+        threading.Thread(target=self._listen, name="requests", daemon=True).start()
+        while True:
+            request = self._waiting.get()
+            ending = self._carry_out(request)
+            self._stopped.discard(request.number)
+            try:
+                self.send(request.number, ending)
+            except (TypeError, ValueError) as error:
+                traceback.print_exc()
+                self.send(request.number, messages.Failed(record=_fault(request, error)))
+
+    def send(self, number: int, message: messages.Report | messages.Ending) -> None:
+        """Tell the service something about request `number`."""
+        body = (number, messages.plain(message))
+        with self._writing:
+            messages.write(self._answers, body)
+
+    def stopped(self, number: int) -> bool:
+        """Whether request `number` should stop."""
+        return number in self._stopped
+
+    def _listen(self) -> None:
+        while True:
+            message = messages.read_request(self._requests)
+            if message is None:
+                os._exit(0)  # at once: nobody wants this work any more, and outputs are atomic
+            if isinstance(message, messages.StopRequest):
+                self._stopped.add(message.number)
+            else:
+                self._waiting.put(message)
+
+    def _carry_out(self, request: messages.Request) -> messages.Ending:
+        try:
+            return messages.Finished(value=self._answer(request))
+        except OverscanError as error:
+            return messages.Failed(record=error.record)
+        except MemoryError:
+            traceback.print_exc()
+            return messages.Failed(record=_OUT_OF_MEMORY)
+        except Exception as error:  # an engine is third-party code
+            traceback.print_exc()
+            if isinstance(error, OSError) and error.errno in _DISK_FULL:
+                return messages.Failed(record=_disk_full(error))
+            return messages.Failed(record=_fault(request, error))
+
+    def _answer(self, request: messages.Request) -> Plan | tuple[messages.EngineEntry, ...] | None:
+        body = request.body
+        if isinstance(body, messages.ListEngines):
+            return tuple(_entry(found.name, found) for found in installed_engines())
+        if isinstance(body, messages.MakePlan):
+            try:
+                return load_engine(body.job.engine).plan(body.job)
+            except OverscanError as error:
+                return Plan(problems=(error.record,))
+        if isinstance(body, messages.RunStep):
+            self._run_step(request.number, body)
+        else:
+            self._verify(request.number, body)
+        return None
+
+    def _run_step(self, number: int, body: messages.RunStep) -> None:
+        step = next(step for step in body.plan.steps if step.id == body.step_id)
+        for folder in (body.work_folder, body.cache_folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        context = Context(
+            job=body.job,
+            plan=body.plan,
+            work_folder=Path(body.work_folder),
+            cache_folder=Path(body.cache_folder),
+            reporter=PipeReporter(worker=self, number=number),
+        )
+        context.reporter.check_cancelled()
+        load_engine(body.job.engine).run(step, context)
+
+    def _verify(self, number: int, body: messages.VerifyJob | messages.VerifyResult) -> None:
+        from overscan.core.results import FrameCheck, verify_job, verify_result
+
+        reporter = PipeReporter(worker=self, number=number)
+        checks: Iterable[FrameCheck]
+        if isinstance(body, messages.VerifyJob):
+            checks = verify_job(body.job, work_folder=Path(body.work_folder))
+        else:
+            checks = verify_result(result=body.result, plate=body.plate)
+        for check in checks:
+            reporter.check_cancelled()
+            self.send(
+                number,
+                messages.FrameChecked(
+                    frame=check.frame,
+                    samples=check.samples,
+                    differing=check.differing,
+                    first_difference=check.first_difference,
+                    total=check.total,
+                ),
+            )
+
+
+class PipeReporter:
+    """The engines' `Reporter`, at the worker's end of the pipe."""
+
+    def __init__(self, *, worker: Worker, number: int) -> None:
+        self._worker = worker
+        self._number = number
+        self._next_progress = 0.0
+        self._said: set[Notice] = set()
+
+    def progress(self, *, fraction: float, message: str) -> None:
+        """Pass progress on, at most ten times a second."""
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + _PROGRESS_SECONDS_MIN
+            fraction = float(fraction)
+            clean = min(max(fraction, 0.0), 1.0) if fraction == fraction else 0.0
+            self._worker.send(self._number, messages.Progress(fraction=clean, message=message))
+
+    def frame_finished(self, *, frame: int, path: Path, seconds: float) -> None:
+        """Pass a finished frame on."""
+        self._worker.send(self._number, messages.FrameFinished(frame=frame, path=str(path), seconds=seconds))
+
+    def warn(self, *, notice: Notice) -> None:
+        """Pass a warning on, once."""
+        if notice not in self._said:
+            self._said.add(notice)
+            self._worker.send(self._number, messages.Warned(notice=notice))
+
+    def check_cancelled(self) -> None:
+        """Raise `CancelledError` where the step should stop."""
+        if self._worker.stopped(self._number):
+            raise CancelledError("the step was asked to stop.")
+
+
+def _entry(name: str, found: object) -> messages.EngineEntry:
+    """An engine's card, or why there is none: a card is third-party code too."""
+    engine = getattr(found, "engine", None)
+    if engine is None:
+        return messages.EngineEntry(name=name, card=None, reason=str(getattr(found, "reason", "")))
+    try:
+        card = messages.plain(engine.card)
+    except Exception as error:
+        traceback.print_exc()
+        return messages.EngineEntry(name=name, card=None, reason=f"{type(error).__name__}: {error}")
+    if not isinstance(card, EngineCard):
+        return messages.EngineEntry(name=name, card=None, reason=f"its card is a {type(card).__name__}")
+    return messages.EngineEntry(name=name, card=card)
+
+
+_OUT_OF_MEMORY = ErrorRecord(
+    code="OUT_OF_MEMORY",
+    message="the worker could not get the memory it needs.",
+    next_step="Close other programs, use fewer workers, or work on a smaller format; then retry the job.",
+)
+
+
+def _disk_full(error: OSError) -> ErrorRecord:
+    return ErrorRecord(
+        code="DISK_FULL",
+        message=f"no room left on the disk: {error}.",
+        next_step="Free some space and retry the job; finished frames stay.",
+        path=str(error.filename or ""),
+    )
+
+
+def _fault(request: messages.Request, error: BaseException) -> ErrorRecord:
+    runs = isinstance(request.body, messages.RunStep)
+    return ErrorRecord(
+        code="STEP_FAILED" if runs else "ENGINE_FAULT",
+        message=f"the engine failed: {type(error).__name__}: {error}",
+        next_step="This is a fault in the engine; the worker's log has the traceback.",
+    )
+
+
+if __name__ == "__main__":
+    main()
