@@ -1,0 +1,297 @@
+"""The commands and their options. What they do is in the modules they import when they run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from overscan.cli import _options as options
+from overscan.cli._exit import exit_code_help
+
+_EPILOG = f"\b\nExit codes:\n{exit_code_help()}"
+
+app = typer.Typer(
+    name="overscan",
+    help="Extends, repairs and continues film plates; every sample of the plate stays as it was.",
+    epilog=_EPILOG,
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+jobs = typer.Typer(help="Jobs of the service that runs here.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(jobs, name="jobs")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"overscan {version('overscan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _overscan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def extend(
+    plate: options.Plate,
+    output: options.Output,
+    format: Annotated[
+        str | None, typer.Option(metavar="WxH", help="New format, e.g. 2880x1080, the plate centred in it.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="With --format: where the plate's origin comes to lie.")
+    ] = None,
+    margins: Annotated[
+        str | None, typer.Option(metavar="L,R,T,B", help="Samples to add per side (negative crops).")
+    ] = None,
+    overscan: Annotated[
+        str | None, typer.Option(metavar="L,R,T,B|N", help="Samples to add outside the format, which stays.")
+    ] = None,
+    frames: options.Frames = None,
+    plate_frames: options.PlateFrames = None,
+    engine: options.Engine = "plate",
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    colour_space: options.ColourSpace = None,
+    layer: options.Layer = None,
+    part: options.Part = None,
+    view: options.View = None,
+    extras: options.ExtrasMode = None,
+    sample_type: options.Samples = None,
+    compression: options.Compression = None,
+    overwrite: options.Overwrite = False,
+    show: options.Show = None,
+    sequence: options.Sequence = None,
+    shot: options.Shot = None,
+    artist: options.Artist = None,
+    final: options.Final = False,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    json: options.Json = False,
+) -> None:
+    """Extend a plate: more image on any side."""
+    from overscan.cli._report import carry_out
+    from overscan.cli._request import Request, extend_job
+    from overscan.cli._run import run_job
+
+    request = Request(
+        plate=plate, output=output, frames=frames, plate_frames=plate_frames, engine=engine, seed=seed,
+        settings=settings or (), colour_space=colour_space, layer=layer, part=part, view=view,
+        extras=extras.value if extras else None, sample_type=sample_type.value if sample_type else None,
+        compression=compression, overwrite=overwrite, show=show, sequence=sequence, shot=shot, artist=artist,
+        final=final,
+    )  # fmt: skip
+    carry_out(
+        lambda report: run_job(
+            lambda: extend_job(request, format=format, place=place, margins=margins, overscan=overscan),
+            report=report,
+            dry_run=dry_run,
+            detach=detach,
+        ),
+        json=json,
+    )
+
+
+@app.command()
+def inpaint(
+    plate: options.Plate,
+    matte: Annotated[str, typer.Option(metavar="MATTE", help="The matte: 1 replaces, 0 keeps; e.g. matte.%04d.exr.")],
+    output: options.Output,
+    matte_channel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Channel of the matte; default: A, else the only one, else R.")
+    ] = None,
+    frames: options.Frames = None,
+    plate_frames: options.PlateFrames = None,
+    engine: options.Engine = "plate",
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    colour_space: options.ColourSpace = None,
+    layer: options.Layer = None,
+    part: options.Part = None,
+    view: options.View = None,
+    extras: options.ExtrasMode = None,
+    sample_type: options.Samples = None,
+    compression: options.Compression = None,
+    overwrite: options.Overwrite = False,
+    show: options.Show = None,
+    sequence: options.Sequence = None,
+    shot: options.Shot = None,
+    artist: options.Artist = None,
+    final: options.Final = False,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    json: options.Json = False,
+) -> None:
+    """Remove what a matte covers and fill it."""
+    from overscan.cli._report import carry_out
+    from overscan.cli._request import Request, inpaint_job
+    from overscan.cli._run import run_job
+
+    request = Request(
+        plate=plate, output=output, frames=frames, plate_frames=plate_frames, engine=engine, seed=seed,
+        settings=settings or (), colour_space=colour_space, layer=layer, part=part, view=view,
+        extras=extras.value if extras else None, sample_type=sample_type.value if sample_type else None,
+        compression=compression, overwrite=overwrite, show=show, sequence=sequence, shot=shot, artist=artist,
+        final=final,
+    )  # fmt: skip
+    carry_out(
+        lambda report: run_job(
+            lambda: inpaint_job(request, matte=matte, matte_channel=matte_channel),
+            report=report,
+            dry_run=dry_run,
+            detach=detach,
+        ),
+        json=json,
+    )
+
+
+@app.command()
+def plan(job_file: options.JobFile, json: options.Json = False) -> None:
+    """Say what a job file would do, or why it cannot run."""
+    from overscan.cli._report import carry_out
+    from overscan.cli._run import run_job_file
+
+    carry_out(lambda report: run_job_file(job_file, report=report, dry_run=True, detach=False), json=json)
+
+
+@app.command()
+def submit(job_file: options.JobFile, detach: options.Detach = False, json: options.Json = False) -> None:
+    """Run a job file."""
+    from overscan.cli._report import carry_out
+    from overscan.cli._run import run_job_file
+
+    carry_out(lambda report: run_job_file(job_file, report=report, dry_run=False, detach=detach), json=json)
+
+
+@jobs.command("list")
+def list_jobs(
+    state: Annotated[
+        list[str] | None, typer.Option(metavar="STATE", help="Only jobs in this state, e.g. running; may be repeated.")
+    ] = None,
+    show: options.Show = None,
+    shot: options.Shot = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most jobs to list.")] = 100,
+    json: options.Json = False,
+) -> None:
+    """List jobs, newest first."""
+    from overscan.cli import _jobs
+    from overscan.cli._report import carry_out
+
+    carry_out(
+        lambda report: _jobs.list_jobs(states=state or (), show=show, shot=shot, limit=limit, report=report), json=json
+    )
+
+
+@jobs.command("show")
+def show_job(job_id: options.JobId, json: options.Json = False) -> None:
+    """Show what was asked, the plan, and where the job stands."""
+    from overscan.cli import _jobs
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _jobs.show_job(job_id, report=report), json=json)
+
+
+@jobs.command("watch")
+def watch_job(job_id: options.JobId, json: options.Json = False) -> None:
+    """Follow a job to its end. Ctrl-C stops following; the job goes on."""
+    from overscan.cli import _jobs
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _jobs.watch_job(job_id, report=report), json=json)
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: options.JobId, json: options.Json = False) -> None:
+    """Stop a job. Finished frames stay."""
+    from overscan.cli import _jobs
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _jobs.cancel_job(job_id, report=report), json=json)
+
+
+@jobs.command("retry")
+def retry_job(job_id: options.JobId, detach: options.Detach = False, json: options.Json = False) -> None:
+    """Run a failed or cancelled job again from where it stopped."""
+    from overscan.cli import _jobs
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _jobs.retry_job(job_id, report=report, detach=detach), json=json)
+
+
+@app.command()
+def engines(json: options.Json = False) -> None:
+    """List the engines, their parameters and their rights."""
+    from overscan.cli import _engines
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _engines.list_engines(report=report), json=json)
+
+
+@app.command()
+def verify(
+    output: Annotated[str, typer.Argument(metavar="OUT", help="The result, e.g. out.%04d.exr.", show_default=False)],
+    plate: Annotated[
+        str | None, typer.Option(metavar="PLATE", help="The plate; default: the one the result's header names.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Prove that a result left the plate as it was.
+
+    Re-reads plate and result and compares every sample outside the generated region.
+    """
+    from overscan.cli import _verify
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _verify.verify(output, plate=plate, report=report), json=json)
+
+
+@app.command()
+def serve(
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="unix:PATH or HOST:PORT; default: the home's own socket.")
+    ] = None,
+    home: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of jobs and logs.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Workers at once.")] = None,
+    idle_exit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="End after so long without work; default: never.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
+) -> None:
+    """Run the service in the foreground.
+
+    The other commands find it by themselves; without it they start one of their own.
+    """
+    from overscan.cli._serve import serve as run_service
+
+    run_service(address=address, home=home, workers=workers, idle_exit=idle_exit, log_level=log_level)
+
+
+@app.command()
+def doctor(json: options.Json = False) -> None:
+    """Say what is wrong with this installation, and what to do."""
+    from overscan.cli import _doctor
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _doctor.examine(report=report), json=json)
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the results.")] = "overscan-demo",
+    json: options.Json = False,
+) -> None:
+    """Extend the example plate, check and measure the result."""
+    from overscan.cli import _demo
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _demo.demonstrate(out, report=report), json=json)

@@ -1,0 +1,71 @@
+"""Options that more than one command has, each defined once."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+
+class Extras(str, Enum):
+    """Where generated, confidence and source layers go."""
+
+    PART = "part"
+    LAYERS = "layers"
+    SIDECAR = "sidecar"
+    NONE = "none"
+
+
+class SampleType(str, Enum):
+    """Type of the samples that are written."""
+
+    HALF = "half"
+    FLOAT = "float"
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout; the last is a summary.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Return at once with the job's id.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what the job would do and take; run nothing.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the beginning of it.", show_default=False)]
+JobFile = Annotated[str, typer.Argument(metavar="JOB.yaml", help="Job file, YAML or JSON.", show_default=False)]
+
+Plate = Annotated[
+    str, typer.Argument(metavar="PLATE", help="The plate, e.g. plate.%04d.exr or plate.####.exr.", show_default=False)
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The result, e.g. out.%04d.exr.")]
+Frames = Annotated[
+    str | None, typer.Option(metavar="RANGE", help="Frames to render, e.g. 1001-1100x2,1200; default: all.")
+]
+PlateFrames = Annotated[
+    str | None, typer.Option(metavar="RANGE", help="Frames of the shot, to learn from; default: all on disk.")
+]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="Engine; see `overscan engines`.")]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of everything random; default: 0.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the engine; may be repeated."),
+]
+ColourSpace = Annotated[
+    str | None,
+    typer.Option("--colorspace", metavar="NAME", help="Colour space of the plate; default: what the file says."),
+]
+Layer = Annotated[str | None, typer.Option(metavar="NAME", help="Layer of the plate; default: plain R, G, B.")]
+Part = Annotated[str | None, typer.Option(metavar="NAME", help="Part of a multi-part plate.")]
+View = Annotated[str | None, typer.Option(metavar="NAME", help="View of a multi-view plate.")]
+ExtrasMode = Annotated[
+    Extras | None, typer.Option("--extras", help="Where generated, confidence and source layers go; default: part.")
+]
+Samples = Annotated[
+    SampleType | None, typer.Option("--sample-type", help="Type of the samples written; default: the plate's.")
+]
+Compression = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="OpenEXR compression, e.g. zip, piz, dwaa:45; default: the plate's."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace frames that are already there.")]
+Show = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the show.")]
+Sequence = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the sequence.")]
+Shot = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the shot.")]
+Artist = Annotated[str | None, typer.Option(metavar="NAME", help="Label: who asked for it.")]
+Final = Annotated[bool, typer.Option("--final", help="For the delivered picture; default: temp.")]

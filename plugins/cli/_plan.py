@@ -1,0 +1,48 @@
+"""A plan in the words of people who did not write the engine."""
+
+from __future__ import annotations
+
+from overscan.cli._words import columns, duration, plural, size
+from overscan.client import count_frames, frames_to_text
+from overscan.v1.geometry_pb2 import Window
+from overscan.v1.plan_pb2 import Plan
+
+_STEPS_SHOWN = 12
+
+
+def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
+    """What will happen, one fact a line."""
+    rows: list[tuple[str, ...]] = [
+        ("engine", f"{plan.engine} {plan.engine_version}".strip()),
+        ("frames", f"{count_frames(plan.frames)} ({frames_to_text(plan.frames)})"),
+    ]
+    if plan.HasField("display_window"):
+        rows.append(("format", _window(plan.display_window)))
+    if plan.HasField("data_window") and plan.data_window != plan.display_window:
+        rows.append(("data window", _window(plan.data_window)))
+    rows.append(("plate", f"moves by {plan.plate_offset.x},{plan.plate_offset.y} in the result"))
+    if plan.color_space:
+        rows.append(("colour space", plan.color_space))
+    if plan.encoding:
+        rows.append(("written as", plan.encoding))
+    rows.append(("generated", f"{plan.generated_fraction:.1%} of each frame"))
+    estimate = plan.estimate
+    rows.append(("takes", f"about {duration(estimate.seconds)} and {size(estimate.memory_bytes)} of memory"))
+    rows.append(("disk", f"{size(estimate.output_bytes)}, and {size(estimate.work_bytes)} while it runs"))
+    if plan.HasField("decision"):
+        policy = f" ({plan.decision.policy})" if plan.decision.policy else ""
+        verdict = "allowed" if plan.decision.allowed else "not allowed"
+        rows.append(("policy", f"{verdict}{policy}: {plan.decision.reason} {plan.decision.remedy}".rstrip(": ")))
+    lines = [columns(rows, indent=indent), f"{indent}{plural(len(plan.steps), 'step')}:"]
+    lines += [
+        f"{indent}  {step.title}" + (f" ({frames_to_text(step.frames)})" if step.frames.ranges else "")
+        for step in plan.steps[:_STEPS_SHOWN]
+    ]
+    if len(plan.steps) > _STEPS_SHOWN:
+        lines.append(f"{indent}  and {len(plan.steps) - _STEPS_SHOWN} more")
+    lines += [f"{indent}warning: {notice.message}" for notice in plan.warnings]
+    return "\n".join(lines)
+
+
+def _window(window: Window) -> str:
+    return f"{window.width}x{window.height}{window.x:+d}{window.y:+d}"

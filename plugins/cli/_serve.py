@@ -1,0 +1,32 @@
+"""Runs the service in the foreground."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import NoReturn
+
+
+def serve(
+    *, address: str | None, home: str | None, workers: int | None, idle_exit: float | None, log_level: str | None
+) -> NoReturn:
+    """Become the service (on Windows: run it and wait); its exit code is ours."""
+    options = {
+        "--address": address,
+        "--home": home,
+        "--workers": workers,
+        "--idle-exit": idle_exit,
+        "--log-level": log_level,
+    }
+    command = [sys.executable, "-m", "overscan.service"]
+    for name, value in options.items():
+        if value is not None:
+            command += [name, f"{value:g}" if isinstance(value, float) else str(value)]
+    # `python -m` would import from the current folder, which may hold anything.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    if sys.platform == "win32":
+        raise SystemExit(subprocess.call(command, env=environment))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, command, environment)
