@@ -22,8 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from engine_run import run_job
 
-from overscan.core.engines import Context, Notice, load_engine
 from overscan.core.jobs import Extend, ExtrasMode, Job, OutputSpec, SequenceSource
 from overscan.core.measure import high_frequency_ratio, psnr, ssim, telea_per_frame
 
@@ -49,22 +49,6 @@ class Row:
     seconds_per_frame: float
 
 
-class Silent:
-    """A reporter that keeps nothing."""
-
-    def progress(self, *, fraction: float, message: str) -> None:
-        """Not wanted."""
-
-    def frame_finished(self, *, frame: int, path: Path, seconds: float) -> None:
-        """Not wanted."""
-
-    def warn(self, *, notice: Notice) -> None:
-        """Not wanted."""
-
-    def check_cancelled(self) -> None:
-        """Never."""
-
-
 def read_clip(folder: Path) -> list[Picture]:
     """All frames, 256x256 BGR."""
     frames = []
@@ -86,17 +70,8 @@ def extend(frames: list[Picture], bar: int, folder: Path, parameters: dict[str, 
         output=OutputSpec(path=str(out / "o.%04d.png"), extras=ExtrasMode.NONE),
         parameters=parameters,
     )
-    engine = load_engine("plate")
-    plan = engine.plan(job)
-    if not plan.feasible:
-        raise SystemExit("\n".join(problem.message for problem in plan.problems))
-    work, cache = folder / "work", folder / "cache"
-    work.mkdir()
-    cache.mkdir()
-    context = Context(job=job, plan=plan, work_folder=work, cache_folder=cache, reporter=Silent())
     start = time.monotonic()
-    for step in plan.steps:
-        engine.run(step, context)
+    run_job(job, folder=folder)
     seconds = (time.monotonic() - start) / len(frames)
     results = [cv2.imread(str(out / f"o.{number}.png")) for number in range(1001, 1001 + len(frames))]
     return [np.asarray(result, np.uint8) for result in results], seconds

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,29 @@ class FrameCheck:
     """In plain words; empty where none."""
     total: int = 0
     """Frames to compare in all, for progress; 0 where unknown."""
+
+
+def keep_check(folder: Path, check: FrameCheck) -> None:
+    """Keep the record of a check in `folder`, with what tells whether the file has changed since."""
+    status = check.path.stat()
+    record = asdict(check) | {"path": str(check.path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{check.frame}.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps(record))
+    temporary.replace(folder / f"{check.frame}.json")
+
+
+def kept_check(folder: Path, frame: int, path: Path) -> FrameCheck | None:
+    """The record that `keep_check` kept; None where there is none, or the file has changed since."""
+    try:
+        record = json.loads((folder / f"{frame}.json").read_text())
+        status = path.stat()
+        size, mtime_ns = record.pop("size"), record.pop("mtime_ns")
+        if (record.pop("path"), size, mtime_ns) != (str(path), status.st_size, status.st_mtime_ns):
+            return None
+        return FrameCheck(path=path, **record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def compare(

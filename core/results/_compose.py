@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import json
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from overscan.core.plates import (
     read_frame,
     write_frame,
 )
-from overscan.core.results._compare import FrameCheck, compare
+from overscan.core.results._compare import FrameCheck, compare, keep_check, kept_check
 from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern
 from overscan.core.results._output import compression, written_dtypes
 from overscan.core.shots import Shot
@@ -81,11 +79,10 @@ class Composer:
         """Where the result of `frame` goes."""
         return self._target.path(frame)
 
-    def write(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
-        """Compose, write, read back and compare one frame; None generates nothing.
+    def write(self, plate: PlateFrame, generated: Generated | None) -> None:
+        """Compose and write one frame; None generates nothing. `check` follows.
 
-        Raises `PlateChangedError` where the file read back differs from the plate outside the generated region, and
-        the errors of writing. A frame that this job has written before is replaced.
+        A frame that this job has written before is replaced. Raises the errors of writing.
         """
         path = self.path(plate.number)
         result = self._compose(plate, generated)
@@ -95,10 +92,17 @@ class Composer:
         if self._sidecar is not None:
             sidecar = self._extras_frame(plate, generated)
             write_frame(sidecar, path=self._sidecar.path(plate.number), overwrite=True)
-        written = read_frame(path, number=plate.number)
+
+    def check(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
+        """Read a written frame back, compare it with the plate, and keep the record.
+
+        May run beside the writing of other frames. Raises `PlateChangedError` where the file differs from the plate
+        outside the generated region, and the errors of reading.
+        """
+        path = self.path(plate.number)
         check = compare(
             plate=plate,
-            result=written,
+            result=read_frame(path, number=plate.number),
             offset=self._shot.layout.offset,
             part=self._shot.part,
             painted=self._shot.colours,
@@ -113,16 +117,14 @@ class Composer:
                 path=path,
                 frame=plate.number,
             )
-        self._record(check)
+        keep_check(self._checks, check)
         return check
 
-    def _record(self, check: FrameCheck) -> None:
-        status = check.path.stat()
-        record = asdict(check) | {"path": str(check.path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        self._checks.mkdir(parents=True, exist_ok=True)
-        temporary = self._checks / f".{check.frame}.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(record))
-        temporary.replace(self._checks / f"{check.frame}.json")
+    def kept(self, frame: int) -> FrameCheck | None:
+        """The check of a frame that this job has written already and nobody has touched since."""
+        if self._sidecar is not None and not self._sidecar.path(frame).exists():
+            return None
+        return kept_check(self._checks, frame, self.path(frame))
 
     def _compose(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
         parts = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from overscan.core.errors import InvalidJobError
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job, MatteSource, SequenceSource, Task
 from overscan.core.plates import PartHeader, PlateFrame, Sequence, read_frame, read_header
-from overscan.core.results._compare import FrameCheck, compare
+from overscan.core.results._compare import FrameCheck, compare, kept_check
 from overscan.core.shots import Matte, survey
 
 CHECKS = "checks"
@@ -35,7 +34,7 @@ def verify_job(job: Job, *, work_folder: Path | None = None) -> Iterator[FrameCh
     target = Sequence.planned(pattern=job.output.path, frames=shot.render)
     for frame in shot.render:
         path = target.path(frame)
-        check = _recorded(work_folder, frame, path) or _compare_files(
+        check = (kept_check(work_folder / CHECKS, frame, path) if work_folder else None) or _compare_files(
             plate=shot.path(frame),
             result=path,
             frame=frame,
@@ -113,25 +112,6 @@ def _generated(before: PlateFrame, window: Window, rules: _Rules) -> npt.NDArray
     if rules.extends or rules.matte is None:
         return None
     return rules.matte.read(before.number, window=window) > 0
-
-
-def _recorded(work_folder: Path | None, frame: int, path: Path) -> FrameCheck | None:
-    if work_folder is None:
-        return None
-    try:
-        record = json.loads((work_folder / CHECKS / f"{frame}.json").read_text())
-        status = path.stat()
-        if (record["path"], record["size"], record["mtime_ns"]) != (str(path), status.st_size, status.st_mtime_ns):
-            return None
-        return FrameCheck(
-            frame=frame,
-            path=path,
-            samples=record["samples"],
-            differing=record["differing"],
-            first_difference=record["first_difference"],
-        )
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _receipt(path: Path) -> dict[str, str]:

@@ -66,6 +66,14 @@ class Matte:
         """The matte's own frame number for a plate frame."""
         return self.sequence.frames[0] if self.sequence.is_still else frame
 
+    def covers(self, frame: int) -> bool:
+        """Whether the matte has any sample above 0 in `frame`; quicker than reading it as light."""
+        number = self.number(frame)
+        (part,) = read_frame(self.sequence.path(number), number=number, parts=(self.part,)).parts
+        plane = part.planes[self.channel]
+        # Floats sort like the signed integers of their bits, so the largest tells, whatever NaNs there are.
+        return bool(plane.any() if plane.dtype.kind == "u" else plane.view(f"i{plane.dtype.itemsize}").max() > 0)
+
     def read(self, frame: int, *, window: Window) -> npt.NDArray[np.float32]:
         """The matte over `window` of the plate's pixel space: ``(height, width)`` float32, 0 to 1.
 

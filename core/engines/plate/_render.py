@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._trace import NOWHERE, Found, Target
 from overscan.core.geometry import Window
 from overscan.core.plates import PlateFrame
-from overscan.core.results import FrameCheck, Generated, SourceKind
+from overscan.core.results import Composer, FrameCheck, Generated, SourceKind
 from overscan.core.shots import Shot
 
 _FADE_PER_FRAME = 0.985
@@ -40,35 +41,55 @@ class _Work:
 class Renderer:
     """Renders frames of one shot. Every frame's pixels depend on the shot alone, not on which frames come with it."""
 
-    def __init__(self, *, shot: Shot, finder: Finder | None) -> None:
-        """Without a `finder` everything is filled smoothly."""
+    def __init__(
+        self, *, shot: Shot, finder: Finder | None, composer: Composer, painted: Callable[[int], bool]
+    ) -> None:
+        """Without a `finder` everything is filled smoothly; `painted` says of a frame number whether anything is."""
         self._shot = shot
         self._finder = finder
+        self._composer = composer
+        self._painted = painted
 
     def render(
-        self,
-        indices: list[int],
-        *,
-        write: Callable[[PlateFrame, Generated | None], FrameCheck],
-        finished: Callable[[FrameCheck, float], None],
-        tick: Callable[[], None],
+        self, indices: list[int], *, finished: Callable[[FrameCheck, float], None], tick: Callable[[], None]
     ) -> None:
-        """Render frames, by index in the shot; `finished` gets each check and its seconds."""
+        """Render frames, by index in the shot; `finished` gets each check and its seconds.
+
+        Frames that an interrupted run of this job finished are not rendered again.
+        """
         start = time.monotonic()
-        works = [self._work(index) for index in indices]
-        painted = [work for work in works if len(work.rows)]
-        if painted and self._finder is not None:
-            for work, sources in zip(painted, self._finder.find([w.target for w in painted], tick=tick), strict=True):
+        for index in indices:
+            if (check := self._composer.kept(self._shot.frames[index])) is not None:
+                finished(check, 0.0)
+                indices = [other for other in indices if other != index]
+        if not indices:
+            return
+        works = {index: self._work(index) for index in indices if self._painted(self._shot.frames[index])}
+        if works and self._finder is not None:
+            found = self._finder.find([work.target for work in works.values()], tick=tick)
+            for work, sources in zip(works.values(), found, strict=True):
                 work.sources = sources
-            self._fetch(painted, tick=tick)
-        shared = (time.monotonic() - start) / len(works)
-        while works:
-            begun = time.monotonic()
-            work = works.pop(0)  # let go of each frame's arrays as soon as it is written
-            tick()
-            plate = self._shot.read(self._shot.frames[work.index])
-            check = write(plate, self._generated(work, plate) if len(work.rows) else None)
-            finished(check, shared + time.monotonic() - begun)
+            self._fetch(list(works.values()), tick=tick)
+        shared = (time.monotonic() - start) / len(indices)
+        # Reading the next frame and checking the last one go on beside writing: half the work of a frame is waiting.
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as checker:
+            reading = reader.submit(self._shot.read, self._shot.frames[indices[0]])
+            checking: tuple[Future[FrameCheck], float] | None = None
+            for position, index in enumerate(indices):
+                begun = time.monotonic()
+                tick()
+                plate = reading.result()
+                if position + 1 < len(indices):
+                    reading = reader.submit(self._shot.read, self._shot.frames[indices[position + 1]])
+                work = works.pop(index, None)  # each frame's arrays are let go of when it is written
+                generated = None if work is None else self._generated(work, plate)
+                self._composer.write(plate, generated)
+                if checking is not None:
+                    finished(checking[0].result(), checking[1])
+                seconds = shared + time.monotonic() - begun
+                checking = (checker.submit(self._composer.check, plate, generated), seconds)
+            if checking is not None:
+                finished(checking[0].result(), checking[1])
 
     def _work(self, index: int) -> _Work:
         frame = self._shot.frames[index]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -62,25 +64,32 @@ class Session:
         {PREPARE: self._prepare, ANALYSE: self._analyse, TRY: self._try, RENDER: self._render}[step.kind](step, context)
 
     def _prepare(self, step: Step, context: Context) -> None:
-        del step
-        generates = self._any_matte(context)
-        facts = {"generates": generates} | (asdict(measure_stretch(self._shot)) if generates else {})
+        painted = self._frames_to_paint(step, context)
+        facts: dict[str, object] = {"painted": painted}
+        if painted:
+            # An empty matte must not cost an analysis.
+            facts |= asdict(measure_stretch(self._shot))
         _write(self._work / "shot.json", json.dumps(facts))
 
-    def _any_matte(self, context: Context) -> bool:
-        """Whether anything is to be generated at all: an empty matte must not cost an analysis."""
-        if self._shot.matte is None:
-            return True
-        for position, frame in enumerate(self._shot.render):
-            context.reporter.check_cancelled()
-            context.reporter.progress(fraction=position / len(self._shot.render), message="Reading the matte")
-            matte = self._shot.read_matte(frame)
-            if matte is not None and matte.any():
-                return True
-        return False
+    def _frames_to_paint(self, step: Step, context: Context) -> list[int]:
+        """Numbers of the frames in which anything is to be generated."""
+        shot = self._shot
+        matte = shot.matte
+        if matte is None:
+            return [frame for frame in shot.render if shot.coverage(frame) != shot.data_window(frame)]
+        painted = []
+        with ThreadPoolExecutor(self._threads) as pool:
+            for position, (frame, covered) in enumerate(
+                zip(shot.render, pool.map(matte.covers, shot.render), strict=True)
+            ):
+                context.reporter.check_cancelled()
+                context.reporter.progress(fraction=position / len(shot.render), message=step.title)
+                if covered:
+                    painted.append(frame)
+        return painted
 
     def _analyse(self, step: Step, context: Context) -> None:
-        if not self._generates:
+        if not self._copies:
             return
         pairs = [self._index[frame] for frame in step.frames]
         for done in range(0, len(pairs), self._threads):
@@ -122,7 +131,6 @@ class Session:
 
         self._renderer.render(
             indices,
-            write=self._composer.write,
             finished=finished,
             tick=_Ticker(context, step, frames=self._walked(step), share=_WALK),
         )
@@ -154,18 +162,19 @@ class Session:
         return {frame: position for position, frame in enumerate(self._shot.frames)}
 
     @cached_property
-    def _facts(self) -> dict[str, float]:
-        facts: dict[str, float] = json.loads((self._work / "shot.json").read_text())
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self._work / "shot.json").read_text())
         return facts
 
-    @property
-    def _generates(self) -> bool:
-        return bool(self._facts["generates"])
+    @cached_property
+    def _painted(self) -> frozenset[int]:
+        """Numbers of the frames in which anything is generated."""
+        return frozenset(self._facts["painted"])
 
     @property
     def _copies(self) -> bool:
         """Whether motion matters at all."""
-        return self._generates and self._copy != "never" and len(self._shot.frames) > 1
+        return bool(self._painted) and self._copy != "never" and len(self._shot.frames) > 1
 
     @property
     def _copy(self) -> str:
@@ -220,7 +229,9 @@ class Session:
 
     @cached_property
     def _renderer(self) -> Renderer:
-        return Renderer(shot=self._shot, finder=self._finder)
+        return Renderer(
+            shot=self._shot, finder=self._finder, composer=self._composer, painted=self._painted.__contains__
+        )
 
     def _trial_path(self, frame: int) -> Path:
         return self._work / "trials" / f"{frame}.npz"

@@ -1,0 +1,118 @@
+"""What a job costs that changes nothing: the whole of Overscan against bare OpenImageIO.
+
+Reads and writes the same frames with OpenImageIO alone, then runs `overscan inpaint` with a matte that is zero
+everywhere and no extras; start of the command and of its private service, planning, reading the matte and checking
+promise 1 included. Rounds alternate, so that a noisy machine hurts both; the figure is the ratio of the medians.
+
+    python benchmarks/passthrough.py --frames 48 --size 1920x1080 --compression zip
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import OpenImageIO as oiio
+
+from overscan.examples import folder as examples
+
+
+def make_plate(folder: Path, *, frames: int, width: int, height: int, compression: str) -> None:
+    """Frames of the example plate, scaled up, half RGBA, with fine grain so that they compress like a real plate."""
+    folder.mkdir()
+    stills = sorted((examples() / "plate").glob("*.exr"))
+    random = np.random.default_rng(1)
+    spec = oiio.ImageSpec(width, height, 4, oiio.HALF)
+    spec.attribute("compression", compression)
+    for number in range(frames):
+        light = oiio.ImageBuf(str(stills[number % len(stills)])).get_pixels(oiio.FLOAT)[..., :3]
+        light = cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC)
+        light = light + random.normal(0, 0.002, light.shape)
+        pixels = np.concatenate([light, np.ones((height, width, 1))], axis=-1).astype(np.float16)
+        output = oiio.ImageOutput.create("out.exr")
+        output.open(str(folder / f"plate.{1001 + number}.exr"), spec)
+        output.write_image(np.ascontiguousarray(pixels))
+        output.close()
+
+
+def make_matte(folder: Path, *, frames: int, width: int, height: int) -> None:
+    """A matte of zeros."""
+    folder.mkdir()
+    spec = oiio.ImageSpec(width, height, 1, oiio.HALF)
+    spec.channelnames = ("A",)
+    spec.attribute("compression", "zip")
+    for number in range(frames):
+        output = oiio.ImageOutput.create("out.exr")
+        output.open(str(folder / f"matte.{1001 + number}.exr"), spec)
+        output.write_image(np.zeros((height, width, 1), np.float16))
+        output.close()
+
+
+def bare(plate: Path, out: Path) -> float:
+    """Seconds to read and write all frames with OpenImageIO."""
+    out.mkdir()
+    start = time.monotonic()
+    for path in sorted(plate.glob("*.exr")):
+        source = oiio.ImageInput.open(str(path))
+        spec = source.spec()
+        pixels = source.read_image(0, 0, 0, spec.nchannels, oiio.HALF)
+        source.close()
+        output = oiio.ImageOutput.create(str(out / path.name))
+        output.open(str(out / path.name), spec)
+        output.write_image(pixels)
+        output.close()
+    return time.monotonic() - start
+
+
+def whole(plate: Path, matte: Path, out: Path, home: Path) -> float:
+    """Seconds of `overscan inpaint`, from the shell's point of view."""
+    command = [
+        sys.executable, "-m", "overscan.cli", "inpaint", str(plate / "plate.%04d.exr"),
+        "--matte", str(matte / "matte.%04d.exr"), "-o", str(out / "out.%04d.exr"), "--extras", "none", "--json",
+    ]  # fmt: skip
+    start = time.monotonic()
+    done = subprocess.run(command, env=os.environ | {"OVERSCAN_HOME": str(home)}, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    return time.monotonic() - start
+
+
+def main() -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--compression", default="zip")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    width, height = (int(word) for word in arguments.size.split("x"))
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        plate, matte = folder / "plate", folder / "matte"
+        make_plate(plate, frames=arguments.frames, width=width, height=height, compression=arguments.compression)
+        make_matte(matte, frames=arguments.frames, width=width, height=height)
+        times: dict[str, list[float]] = {"openimageio": [], "overscan": []}
+        for number in range(arguments.rounds):
+            times["openimageio"].append(bare(plate, folder / f"bare{number}"))
+            home = folder / "home" / str(number)  # a new service each time: its start counts
+            times["overscan"].append(whole(plate, matte, folder / f"whole{number}", home))
+            for done in (folder / f"bare{number}", folder / f"whole{number}"):
+                shutil.rmtree(done)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    result = vars(arguments) | {"seconds": times, "ratio": medians["overscan"] / medians["openimageio"]}
+    sys.stdout.write(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
