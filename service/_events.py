@@ -80,9 +80,10 @@ class EventLog:
             return self._progress.get(job_id)
 
     def forget(self, *, job_id: str) -> None:
-        """The job has ended: drop what only a running job needs."""
+        """The job has ended: drop what only a running job needs. A retry numbers on from what was reserved."""
         with self._lock:
-            self._progress.pop(job_id, None)
+            for known in (self._progress, self._last, self._ceiling):
+                known.pop(job_id, None)
 
     @contextmanager
     def watch(self, *, job_id: str) -> Iterator[Watcher]:

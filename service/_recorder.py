@@ -66,13 +66,13 @@ class Recorder:
         """The job goes back to the queue, with the steps that ran."""
         self._announce(job_id, JobState.JOB_STATE_QUEUED, change=lambda writer: writer.interrupt_steps(job_id))
 
-    def retried(self, *, job_id: str, gone: Sequence[int]) -> None:
-        """The job goes back to the queue, with the steps that failed and those whose frames are gone."""
+    def retried(self, *, job_id: str, gone: Sequence[int], anew: bool) -> None:
+        """The job goes back to the queue, with the steps that failed and those whose frames are gone, or `anew`."""
 
         def reset(writer: Writer) -> None:
             for frame in gone:
                 writer.set_frame(job_id, frame, state=FrameState.FRAME_STATE_FAILED)
-            writer.reset_unfinished(job_id)
+            writer.reset_unfinished(job_id, anew=anew)
             writer.set_job(job_id, error=None, verification=None, ended_us=None, cancel_requested=False)
 
         self._announce(job_id, JobState.JOB_STATE_QUEUED, change=reset)

@@ -20,12 +20,14 @@ from sqlalchemy.exc import OperationalError
 
 from overscan.core.errors import DiskFullError, ErrorRecord
 from overscan.core.frames import format_frames
+from overscan.core.temporaries import remove_temporaries
 from overscan.service import _messages as messages
 from overscan.service._convert import plan_from_wire
 from overscan.service._errors import ServiceClosingError, WorkerDiedError
 from overscan.service._events import EventLog
 from overscan.service._job_run import Assignment, JobRun, Stopping
 from overscan.service._recorder import Recorder
+from overscan.service._retention import remove_work_folders, trim_cache
 from overscan.service._settings import Settings
 from overscan.service._spec import to_job
 from overscan.service._store import Store
@@ -54,9 +56,9 @@ class Scheduler:
 
     def resume(self) -> None:
         """Take up what an earlier service left: interrupted jobs go back to the queue."""
-        self.prune()
         for row in self._store.unfinished():
             if row.cancel_requested:
+                remove_temporaries(folder=Path(JobSpec.FromString(row.spec).output.path).parent, owner=row.id)
                 self._record.cancelled(job_id=row.id)
                 continue
             if row.state != JobState.JOB_STATE_QUEUED:
@@ -84,12 +86,15 @@ class Scheduler:
             self._runs[job_id] = run
             self._changed.notify_all()
 
-    def prune(self) -> None:
-        """Drop the details of jobs that ended long ago; puts up with a full disk."""
+    def tidy(self) -> None:
+        """Drop what nobody needs any more: old events, left work folders, the oldest of the cache."""
         try:
             self._record.prune()
         except (DiskFullError, OperationalError) as error:
             _LOG.warning("old events stay: %s", error)
+        done = (None, JobState.JOB_STATE_SUCCEEDED)
+        remove_work_folders(jobs=self._settings.jobs, unneeded=lambda name: self._store.state(job_id=name) in done)
+        trim_cache(cache=self._settings.cache, bytes_max=self._settings.cache_bytes_max)
 
     def has_work(self) -> bool:
         """Whether any job has not ended."""
@@ -213,7 +218,8 @@ class Scheduler:
     def retry(self, *, job_id: str, wait_seconds: float, check: Callable[[Row[Any]], None]) -> None:
         """Queue a failed or cancelled job again; nothing happens to any other.
 
-        Frames whose files are gone are rendered again. `check` may refuse the job as the store has it by raising.
+        Frames whose files are gone are rendered again, and where its work folder is gone, all of it is. `check` may
+        refuse the job as the store has it by raising.
         """
         deadline = time.monotonic() + wait_seconds
         with self._changed:
@@ -229,7 +235,8 @@ class Scheduler:
                     for frame in self._store.frames(job_id=job_id)
                     if frame.path and not Path(frame.path).exists()
                 ]
-                self._record.retried(job_id=job_id, gone=gone)
+                anew = not (self._settings.jobs / job_id).is_dir()
+                self._record.retried(job_id=job_id, gone=gone, anew=anew)
                 self.add(job_id=job_id)
 
     def close(self) -> None:
@@ -243,8 +250,9 @@ class Scheduler:
             self._changed.notify_all()
 
     def _settle(self, run: JobRun) -> None:
-        """End a job whose stopped steps have all come back."""
+        """End a job whose stopped steps have all come back, leaving nothing of a killed worker beside its frames."""
         if run.stopping is not None and not run.running:
+            remove_temporaries(folder=Path(run.job.output.path).parent, owner=run.id)
             if run.stopping is Stopping.CANCEL:
                 self._record.cancelled(job_id=run.id)
             elif run.stopping is Stopping.FAIL:

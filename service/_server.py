@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -41,9 +40,10 @@ EXIT_REFUSED = 78
 _CALL_THREADS = STREAMS_MAX + 32
 _METADATA_BYTES_MAX = 1 << 20
 _LOOK_SECONDS = 0.2
-_PRUNE_SECONDS = 24 * 3600.0
+_TIDY_SECONDS = 24 * 3600.0
 _CALLS_END_SECONDS_MAX = 1.0
 _SLOTS_END_SECONDS_MAX = 10.0
+"""For a slot to come to its end once its step has stopped."""
 
 
 def serve(*, settings: Settings, version: str) -> int:
@@ -98,6 +98,7 @@ class _Service:
         self._publish(address)
         _LOG.info("serving %s at %s", self._settings.home, address)
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
         for slot in self._slots:
             slot.start()
         self._wait()
@@ -175,14 +176,19 @@ class _Service:
         except OverscanError as error:
             _LOG.warning("the engines cannot be listed yet: %s", error)
 
+    def _tidy(self) -> None:
+        while True:
+            try:
+                self._scheduler.tidy()
+            except Exception:
+                _LOG.exception("the home could not be tidied")
+            if self._end.wait(_TIDY_SECONDS):
+                return
+
     def _wait(self) -> None:
         limit = self._settings.idle_exit_seconds
-        prune_at = time.monotonic() + _PRUNE_SECONDS
         while not self._end.wait(_LOOK_SECONDS):
             self._scheduler.tick()
-            if time.monotonic() > prune_at:
-                prune_at += _PRUNE_SECONDS
-                self._scheduler.prune()
             if limit is None:
                 continue
             if self._scheduler.has_work():
@@ -202,8 +208,8 @@ class _Service:
             slot.close()
         self._scheduler.close()
         self._inspector.close()
-        for slot in self._slots:
-            slot.join(_SLOTS_END_SECONDS_MAX)
+        for slot in self._slots:  # the home must not be another service's before they have written their last
+            slot.join(self._settings.stop_seconds_max + _SLOTS_END_SECONDS_MAX)
         stopped.wait()
         self._store.close()
         if self._listen.socket_path is not None:

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """Longest that planning a job may take."""
     worker_idle_seconds_max: float = Field(default=120.0, gt=0)
     """A render worker without work gives its memory back after so long."""
+    cache_bytes_max: int = Field(default=50_000_000_000, ge=0)
+    """Size above which the files of the cache that were not used for longest are removed."""
     stop_seconds_max: float = Field(default=1.2, gt=0, le=60)
     """A step that was asked to stop has so long before its worker is killed."""
 

@@ -46,6 +46,10 @@ class Slot(threading.Thread):
                 _LOG.error("the job store cannot be written, trying again: %s", error)
                 self._closing.wait(_STORE_RETRY_SECONDS)
                 continue
+            except Exception:  # a service whose slots have died looks healthy and does nothing
+                _LOG.exception("no work could be taken, trying again")
+                self._closing.wait(_STORE_RETRY_SECONDS)
+                continue
             if work is None:
                 self._worker.abandon()
                 continue

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, create_engine, delete, event, insert, select, update
+from sqlalchemy import Connection, Row, create_engine, delete, event, insert, literal, select, update
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from overscan.core.errors import DiskFullError, OverscanError
@@ -132,6 +132,12 @@ class Store:
             field="job_id",
             actual=prefix,
         )
+
+    def state(self, *, job_id: str) -> JobState.ValueType | None:
+        """The state of a job; None where there is no such job."""
+        with self._connect("BEGIN") as connection:
+            query = select(tables.jobs.c.state).where(tables.jobs.c.id == job_id)
+            return connection.execute(query).scalar()
 
     def by_request(self, *, request_id: str) -> Row[Any] | None:
         """The job that this request created."""
@@ -275,8 +281,11 @@ class Writer:
                 .values(state=FrameState.FRAME_STATE_FAILED)
             )
 
-    def reset_unfinished(self, job_id: str) -> None:
-        """Make a job ready to go on: what is not done is pending, and so is a step whose frames were found bad."""
+    def reset_unfinished(self, job_id: str, *, anew: bool) -> None:
+        """Make a job ready to go on: what is not done is pending, and so is a step whose frames were found bad.
+
+        With `anew`, all steps are.
+        """
         steps, frames = tables.steps, tables.frames
         bad = select(frames.c.step_id).where(
             frames.c.job_id == job_id, frames.c.state == FrameState.FRAME_STATE_FAILED, frames.c.step_id != ""
@@ -284,7 +293,10 @@ class Writer:
         pending = {"state": StepState.STEP_STATE_PENDING, "deaths": 0}
         self.connection.execute(
             update(steps)
-            .where(steps.c.job_id == job_id, (steps.c.state != StepState.STEP_STATE_DONE) | steps.c.step_id.in_(bad))
+            .where(
+                steps.c.job_id == job_id,
+                (steps.c.state != StepState.STEP_STATE_DONE) | steps.c.step_id.in_(bad) | literal(anew),
+            )
             .values(**pending)
         )
         self.connection.execute(

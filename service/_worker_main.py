@@ -143,6 +143,12 @@ class Worker:
 
     def _run_step(self, number: int, body: messages.RunStep) -> None:
         step = next(step for step in body.plan.steps if step.id == body.step_id)
+        if step.needs and not Path(body.work_folder).is_dir():
+            raise _WorkFolderGoneError(
+                "the job's work folder, with what its earlier steps made, is gone.",
+                next_step="Retry the job, which begins anew; leave the folders in Overscan's home alone.",
+                path=body.work_folder,
+            )
         for folder in (body.work_folder, body.cache_folder):
             Path(folder).mkdir(parents=True, exist_ok=True)
         context = Context(
@@ -225,6 +231,12 @@ def _entry(name: str, found: object) -> messages.EngineEntry:
     if not isinstance(card, EngineCard):
         return messages.EngineEntry(name=name, card=None, reason=f"its card is a {type(card).__name__}")
     return messages.EngineEntry(name=name, card=card)
+
+
+class _WorkFolderGoneError(OverscanError):
+    """Somebody removed the work folder of a job that has not ended."""
+
+    code = "STEP_FAILED"
 
 
 _OUT_OF_MEMORY = ErrorRecord(

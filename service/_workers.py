@@ -137,7 +137,7 @@ class Worker:
         raise AssertionError("unreachable")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        _prune_logs(folder=self._settings.logs)
+        _prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + self._settings.workers)
         self.log_path = self._settings.logs / f"worker-{self.name}-{os.getpid()}-{next(_starts)}.log"
         lock = self._settings.run / f"worker-{self.name}.lock"
         settle(lock=lock)
@@ -223,22 +223,33 @@ def settle(*, lock: Path) -> None:
     """
     probe = FileLock(path=lock)
     deadline = time.monotonic() + _EXIT_SECONDS_MAX
-    killed = False
     while not probe.acquire(text=""):
-        if time.monotonic() > deadline and not killed:
-            killed = True
+        if time.monotonic() > deadline:
+            deadline += _EXIT_SECONDS_MAX
             holder = probe.holder()
             _LOG.warning("killing worker %s, left behind by an earlier service", holder)
-            if holder.isdigit():  # it holds the lock, so the number is its own still
-                os.kill(int(holder), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            if holder.isdigit():
+                _kill_worker(int(holder))
         time.sleep(0.02)
     probe.release()
 
 
-def _prune_logs(*, folder: Path) -> None:
+def _kill_worker(pid: int) -> None:
+    """Kill a worker that holds its lock, with all it started: its child may hold the lock where it has died itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            os.kill(pid, signal.SIGTERM)
+        else:
+            os.killpg(pid, signal.SIGKILL)  # no group of that number lives but the worker's: it holds the lock
+
+
+def _prune_logs(*, folder: Path, keep: int) -> None:
     """Keep the newest worker logs only."""
-    found = sorted(folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in found[_LOGS_KEPT:]:
+    found = []
+    for path in folder.glob("worker-*.log"):
+        with contextlib.suppress(OSError):  # another worker's start removes old logs too
+            found.append((path.stat().st_mtime, path))
+    for _, path in sorted(found, reverse=True)[keep:]:
         path.unlink(missing_ok=True)
 
 

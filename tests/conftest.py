@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,3 +22,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the team's test plates in {folder}")
     return folder
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[..., Path]]:
+    """Makes file systems of a few MB, for root on Linux; `again` changes the size of one, or makes it read-only."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs root on Linux, to mount file systems")
+    with ExitStack() as ends:
+
+        def mount(options: str, *, again: Path | None = None) -> Path:
+            where = again or Path(tempfile.mkdtemp(prefix="od-"))
+            how = f"remount,{options}" if again else options
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(where)], capture_output=True, text=True, check=False
+            )
+            if again is None:
+                ends.callback(where.rmdir)
+                if done.returncode == 0:
+                    ends.callback(subprocess.run, ["umount", "--lazy", str(where)], check=True)
+            if done.returncode != 0:
+                pytest.skip(f"may not mount file systems here: {done.stderr.strip()}")
+            return where
+
+        yield mount

@@ -35,6 +35,8 @@ class ColourSpace:
     origin: Origin
     is_scene_linear: bool
     """Whether samples are proportional to scene light."""
+    interop_id: str = ""
+    """Colour interop ID by which files are tagged with the space, empty where the configuration gives none."""
     is_data: bool = False
     """Whether the space is marked as data (depth, normals …), on which no colour work is possible."""
     note: str = ""
@@ -97,10 +99,16 @@ def _named(config: ColourConfig, *, name: str, path: str) -> ColourSpace:
 
 
 def _space(config: ColourConfig, canonical: str, origin: Origin, note: str = "") -> ColourSpace:
-    is_data = bool(config.handle.getColorSpace(canonical).isData())
+    space = config.handle.getColorSpace(canonical)
+    is_data = bool(space.isData())
     linear = bool(config.handle.isColorSpaceLinear(canonical, ocio.REFERENCE_SPACE_SCENE))
     return ColourSpace(
-        name=canonical, origin=origin, is_scene_linear=linear and not is_data, is_data=is_data, note=note
+        name=canonical,
+        origin=origin,
+        is_scene_linear=linear and not is_data,
+        interop_id=str(getattr(space, "getInteropID", str)()),
+        is_data=is_data,
+        note=note,
     )
 
 

@@ -5,7 +5,7 @@ so that reading gives the same bits; `find_part`, `colour_planes` and `alpha_pla
 `check_consistent` tells a sequence from a heap of files; `content_hash` names a file's contents.
 """
 
-from overscan.core.plates._compression import LOSSLESS_FALLBACK, lossless_compression
+from overscan.core.plates._compression import EXR_COMPRESSIONS, LOSSLESS_FALLBACK, lossless_compression
 from overscan.core.plates._consistent import check_consistent
 from overscan.core.plates._frame import Channel, ExrAttribute, Part, PartHeader, Plane, PlateFrame, with_text
 from overscan.core.plates._hash import HashMemo, content_hash
@@ -18,6 +18,7 @@ from overscan.core.plates._write import write_frame
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "EXR_COMPRESSIONS",
     "LOSSLESS_FALLBACK",
     "Channel",
     "ExrAttribute",

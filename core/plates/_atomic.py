@@ -14,6 +14,7 @@ from overscan.core.errors import (
     OutputNotWritableError,
     OverscanError,
 )
+from overscan.core.temporaries import temporary_prefix
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set()))
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
@@ -22,13 +23,15 @@ _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 class AtomicFile:
     """Temporary files beside `path`, of which one becomes `path`; all others vanish when the context ends.
 
-    Temporaries are hidden (``.overscan-<pid>-<random>…``) and keep the target's extension, as image writers choose
-    the format by it. Raises `OutputExistsError`, `OutputNotWritableError` or `DiskFullError`.
+    Temporaries are hidden (``.overscan-<owner>-…``) and keep the target's extension, as image writers choose the
+    format by it. An `owner` is somebody who writes this target only once at a time: then the names are always the
+    same, and take the place of what a killed process left behind. Raises `OutputExistsError`,
+    `OutputNotWritableError` or `DiskFullError`.
     """
 
-    def __init__(self, *, path: Path, overwrite: bool) -> None:
+    def __init__(self, *, path: Path, overwrite: bool, owner: str = "") -> None:
         self._path, self._overwrite = path, overwrite
-        self._token = f".overscan-{os.getpid()}-{secrets.token_hex(4)}"
+        self._prefix = temporary_prefix(owner=owner or f"{os.getpid()}-{secrets.token_hex(4)}")
         self._temporaries: list[Path] = []
 
     def __enter__(self) -> AtomicFile:
@@ -51,7 +54,7 @@ class AtomicFile:
 
     def temporary(self) -> Path:
         """A new name beside the target, removed at the end whatever happens."""
-        temporary = self._path.parent / f"{self._token}-{len(self._temporaries)}{self._path.suffix}"
+        temporary = self._path.parent / f"{self._prefix}{len(self._temporaries)}{self._path.suffix}"
         self._temporaries.append(temporary)
         return temporary
 

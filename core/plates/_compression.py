@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from overscan.core.plates._exr import COMPRESSIONS
+
+EXR_COMPRESSIONS = tuple(name for name, _ in COMPRESSIONS.values())
+"""OpenEXR's names of its compressions."""
+
 LOSSLESS_FALLBACK = "zip"
 """Written in place of a compression that would alter samples."""
 

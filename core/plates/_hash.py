@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -44,8 +45,11 @@ class HashMemo:
         path = path.absolute()
         try:
             status = path.stat()
-        except OSError:
+            return self._remembered(path, status)
+        except (OSError, sqlite3.Error):  # a memory that cannot be used must not stop a job
             return content_hash(path)
+
+    def _remembered(self, path: Path, status: os.stat_result) -> str:
         key = (str(path), status.st_size, status.st_mtime_ns, str(status.st_ino))
         with contextlib.closing(self._connect()) as connection:
             row = connection.execute(

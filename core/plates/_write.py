@@ -43,13 +43,16 @@ _PNG_END = bytes.fromhex("00000000 49454e44 ae426082")
 _TIFF_COMPRESSIONS = frozenset({"none", "lzw", "zip", "packbits"})
 
 
-def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool) -> None:
+def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool, owner: str = "") -> None:
     """Write `frame` to `path`; the extension names the format (.exr, .png, .tif, .tiff, .dpx).
 
     The file appears whole or not at all. Reading it back gives every sample bit for bit, whatever the format; what
     a format cannot hold so is refused with `UnsupportedImageError`, as is JPEG, which is lossy. A compression that
     would alter samples is an `InvalidJobError` (see `lossless_compression`). Other errors: `OutputExistsError`,
     `OutputNotWritableError`, `DiskFullError`.
+
+    `owner` names whoever writes this file, and writes it only once at a time: what a killed process has left
+    unfinished is found again by that name (see `overscan.core.temporaries`).
 
     EXR metadata is written byte for byte where the frame came from an EXR file. OpenImageIO adds to other formats:
     DPX gets a `Software` field and header defaults, TIFF a `DateTime` where there is none.
@@ -61,9 +64,9 @@ def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool) -> None:
         for part in frame.parts:
             _check_planes(part, path=path)
         if kind == "exr":
-            write_exr(frame=frame, path=path, overwrite=overwrite)
+            write_exr(frame=frame, path=path, overwrite=overwrite, owner=owner)
         else:
-            _write_flat(frame, path=path, kind=kind, overwrite=overwrite)
+            _write_flat(frame, path=path, kind=kind, overwrite=overwrite, owner=owner)
     except OverscanError as error:
         raise at_frame(error, number=frame.number) from error
 
@@ -99,14 +102,14 @@ def _check_planes(part: Part, *, path: Path) -> None:
             )
 
 
-def _write_flat(frame: PlateFrame, *, path: Path, kind: str, overwrite: bool) -> None:
+def _write_flat(frame: PlateFrame, *, path: Path, kind: str, overwrite: bool, owner: str) -> None:
     if len(frame.parts) > 1:
         raise _cannot(path, f"{kind.upper()} holds one part, the frame has {len(frame.parts)}")
     part = frame.parts[0]
     header = part.header
     _check_flat(header, path=path, kind=kind)
     spec = _flat_spec(header, kind=kind)
-    with AtomicFile(path=path, overwrite=overwrite) as file:
+    with AtomicFile(path=path, overwrite=overwrite, owner=owner) as file:
         temporary = file.temporary()
         with open_output(spec, temporary, file) as output:
             if not output.write_image(_stretched(interleaved(part), header.bits)):

@@ -27,10 +27,10 @@ _SHARED = ("chromaticities", "timeCode")
 pixel aspect ratio."""
 
 
-def write_exr(*, frame: PlateFrame, path: Path, overwrite: bool) -> None:
+def write_exr(*, frame: PlateFrame, path: Path, overwrite: bool, owner: str) -> None:
     """Write `frame` as an EXR file; raises as `write_frame` does."""
     _check(frame, path)
-    with AtomicFile(path=path, overwrite=overwrite) as file:
+    with AtomicFile(path=path, overwrite=overwrite, owner=owner) as file:
         singles = []
         for part in frame.parts:
             temporary = file.temporary()

@@ -4,10 +4,9 @@ from overscan.core.results._compare import FrameCheck
 from overscan.core.results._compose import Composer, Generated
 from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, SourceKind, extras_pattern
 from overscan.core.results._output import check_output, encoding
-from overscan.core.results._verify import CHECKS, verify_job, verify_result
+from overscan.core.results._verify import verify_job, verify_result
 
 __all__ = [
-    "CHECKS",
     "EXTRAS_PART",
     "EXTRA_CHANNELS",
     "Composer",

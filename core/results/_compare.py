@@ -13,9 +13,13 @@ import numpy.typing as npt
 from overscan.core.errors import PlateChangedError
 from overscan.core.geometry import Window
 from overscan.core.plates import Part, Plane, PlateFrame, same_samples
+from overscan.core.shots import Stamp
 from overscan.core.shots._samples import as_type
 
 Mask = npt.NDArray[np.bool_]
+
+CHECKS = "checks"
+"""Folder of a job's work folder that holds the records of frames checked when they were written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +37,30 @@ class FrameCheck:
     """Frames to compare in all, for progress; 0 where unknown."""
 
 
-def keep_check(folder: Path, check: FrameCheck) -> None:
-    """Keep the record of a check in `folder`, with what tells whether the file has changed since."""
-    status = check.path.stat()
-    record = asdict(check) | {"path": str(check.path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+def keep_check(folder: Path, check: FrameCheck, *, inputs: Stamp) -> None:
+    """Keep the record of a check in `folder`, with what tells whether the result or its `inputs` change later."""
+    record = asdict(check) | {"path": str(check.path), "files": _files(check.path, inputs)}
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{check.frame}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(record))
     temporary.replace(folder / f"{check.frame}.json")
 
 
-def kept_check(folder: Path, frame: int, path: Path) -> FrameCheck | None:
-    """The record that `keep_check` kept; None where there is none, or the file has changed since."""
+def kept_check(folder: Path, frame: int, path: Path, *, inputs: Stamp) -> FrameCheck | None:
+    """The record that `keep_check` kept; None where there is none, or where result or inputs are other files now."""
     try:
         record = json.loads((folder / f"{frame}.json").read_text())
-        status = path.stat()
-        size, mtime_ns = record.pop("size"), record.pop("mtime_ns")
-        if (record.pop("path"), size, mtime_ns) != (str(path), status.st_size, status.st_mtime_ns):
+        if record.pop("files") != _files(path, inputs):
             return None
-        return FrameCheck(path=path, **record)
+        return FrameCheck(**(record | {"path": path}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _files(result: Path, inputs: Stamp) -> list[list[str | int]]:
+    """The result and its inputs, by what changes when somebody writes them."""
+    status = result.stat()
+    return [[str(result), status.st_size, status.st_mtime_ns], *(list(entry) for entry in inputs)]
 
 
 def compare(

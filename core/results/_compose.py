@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.errors import DiskFullError, OutputNotWritableError, PlateChangedError
+from overscan.core.errors import DiskFullError, OutputExistsError, OutputNotWritableError, PlateChangedError
 from overscan.core.geometry import Window
 from overscan.core.jobs import ExtrasMode
 from overscan.core.plates import (
     Channel,
-    ExrAttribute,
     Part,
     PartHeader,
     Plane,
@@ -25,9 +24,11 @@ from overscan.core.plates import (
     read_frame,
     write_frame,
 )
-from overscan.core.results._compare import FrameCheck, compare, keep_check, kept_check
-from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern
-from overscan.core.results._output import compression, written_dtypes
+from overscan.core.results._compare import CHECKS, FrameCheck, compare, keep_check, kept_check
+from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern, without_extras
+from overscan.core.results._output import compression, keeps_aces, written_dtypes
+from overscan.core.results._receipt import receipt_of
+from overscan.core.results._stamp import ACES_FLAG, MULTI_VIEW, stamped
 from overscan.core.shots import Shot
 from overscan.core.shots._samples import as_type
 
@@ -61,10 +62,12 @@ class Generated:
 class Composer:
     """Composes, writes and checks the result frames of one shot."""
 
-    def __init__(self, *, shot: Shot, checks: Path, attributes: Mapping[str, str]) -> None:
-        """`checks` is the folder for the records of checked frames; `attributes` go into every header."""
+    def __init__(self, *, shot: Shot, work_folder: Path, attributes: Mapping[str, str]) -> None:
+        """Records of frames go into `work_folder`, whose name is the job's id; `attributes` go into every header."""
         self._shot = shot
-        self._checks = checks
+        self._checks = work_folder / CHECKS
+        self._claims = work_folder / "claims"
+        self._job_id = work_folder.name
         output = shot.job.output
         self._is_exr = Path(output.path).suffix.lower() == ".exr"
         self._target = Sequence.planned(pattern=output.path, frames=shot.render)
@@ -73,7 +76,7 @@ class Composer:
             if output.extras is ExtrasMode.SIDECAR
             else None
         )
-        self._attributes = dict(attributes) | _receipt(shot)
+        self._attributes = dict(attributes)
 
     def path(self, frame: int) -> Path:
         """Where the result of `frame` goes."""
@@ -82,16 +85,26 @@ class Composer:
     def write(self, plate: PlateFrame, generated: Generated | None) -> None:
         """Compose and write one frame; None generates nothing. `check` follows.
 
-        A frame that this job has written before is replaced. Raises the errors of writing.
+        A frame that this job has written before is replaced; one that somebody else has put there only where the job
+        says ``overwrite``. Raises the errors of writing.
         """
-        path = self.path(plate.number)
-        result = self._compose(plate, generated)
+        plate = without_extras(plate, painted=self._shot.colours)
+        claim = self._claims / str(plate.number)
+        replaces = self._shot.job.output.overwrite or claim.exists()
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        claim.touch()
+        try:
+            self._put(self._compose(plate, generated), self.path(plate.number), overwrite=replaces)
+            if self._sidecar is not None:
+                sidecar = self._extras_frame(plate, generated)
+                self._put(sidecar, self._sidecar.path(plate.number), overwrite=replaces)
+        except OutputExistsError:
+            claim.unlink(missing_ok=True)
+            raise
+
+    def _put(self, frame: PlateFrame, path: Path, *, overwrite: bool) -> None:
         _make_folder(path.parent)
-        # A frame of an interrupted run of this very job may be there; that nothing else is was checked by the plan.
-        write_frame(result, path=path, overwrite=True)
-        if self._sidecar is not None:
-            sidecar = self._extras_frame(plate, generated)
-            write_frame(sidecar, path=self._sidecar.path(plate.number), overwrite=True)
+        write_frame(frame, path=path, overwrite=overwrite, owner=f"{self._job_id}-{frame.number}")
 
     def check(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
         """Read a written frame back, compare it with the plate, and keep the record.
@@ -101,7 +114,7 @@ class Composer:
         """
         path = self.path(plate.number)
         check = compare(
-            plate=plate,
+            plate=without_extras(plate, painted=self._shot.colours),
             result=read_frame(path, number=plate.number),
             offset=self._shot.layout.offset,
             part=self._shot.part,
@@ -117,14 +130,14 @@ class Composer:
                 path=path,
                 frame=plate.number,
             )
-        keep_check(self._checks, check)
+        keep_check(self._checks, check, inputs=self._shot.stamps[plate.number])
         return check
 
     def kept(self, frame: int) -> FrameCheck | None:
         """The check of a frame that this job has written already and nobody has touched since."""
         if self._sidecar is not None and not self._sidecar.path(frame).exists():
             return None
-        return kept_check(self._checks, frame, self.path(frame))
+        return kept_check(self._checks, frame, self.path(frame), inputs=self._shot.stamps[frame])
 
     def _compose(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
         parts = [
@@ -136,7 +149,19 @@ class Composer:
         if self._is_exr and self._shot.job.output.extras is ExtrasMode.PART:
             parts = [_named(part) for part in parts]
             parts.append(self._extras_part(plate, generated, index=len(parts)))
-        return replace(plate, format_name="openexr" if self._is_exr else plate.format_name, parts=tuple(parts))
+        frame = replace(plate, format_name="openexr" if self._is_exr else plate.format_name, parts=tuple(parts))
+        return self._stamped(frame)
+
+    def _stamped(self, frame: PlateFrame) -> PlateFrame:
+        text = self._attributes | receipt_of(self._shot, frame=frame.number)
+        untrue = () if keeps_aces(self._shot) else (ACES_FLAG,)
+        parts = []
+        for part in frame.parts:
+            is_foreign = part.header.exr_attributes is None and self._shot.space.interop_id
+            # An EXR file without this tag would be taken for linear light.
+            tag = {"colorInteropID": self._shot.space.interop_id} if self._is_exr and is_foreign else {}
+            parts.append(stamped(part, text=text | tag, untrue=untrue))
+        return replace(frame, parts=tuple(parts))
 
     def _painted(self, part: Part, generated: Generated | None, number: int) -> Part:
         header, output = part.header, self._shot.job.output
@@ -167,9 +192,12 @@ class Composer:
             own: dict[str, Plane] = {name: part.planes[name][at][np.newaxis] for name in shot.colours}
             under = shot.light(own, bits=header.bits)[0]
             share = mix[soft, np.newaxis]
-            mixed = under * (1 - share) + light[soft] * share
+            with np.errstate(invalid="ignore", over="ignore"):
+                mixed = under * (1 - share) + light[soft] * share
             # Where the plate holds no light (NaN, Inf), there is nothing to mix with.
             light[soft] = np.where(np.isfinite(under), mixed, light[soft])
+        if not rows.size:
+            return
         samples = shot.samples(light[np.newaxis])[0]
         for index, name in enumerate(shot.colours):
             dtype = planes[name].dtype
@@ -201,23 +229,20 @@ class Composer:
     def _header(self, header: PartHeader, cover: Window, planes: Mapping[str, Plane]) -> PartHeader:
         layout, source = self._shot.layout, self._shot.job.plate
         aspect = source.pixel_aspect if source is not None else None
-        kept = header.exr_attributes
         return replace(
             header,
             display_window=layout.display_window,
             data_window=layout.in_result(cover),
             pixel_aspect=aspect or header.pixel_aspect,
             channels=tuple(Channel(name=name, dtype=plane.dtype) for name, plane in planes.items()),
-            compression=compression(self._shot.job.output, header),
-            attributes=dict(header.attributes) | self._attributes,
-            exr_attributes=None if kept is None else (*_without_ours(kept), *_text_attributes(self._attributes)),
+            compression=compression(self._shot.job.output, header, dtypes=(plane.dtype for plane in planes.values())),
         )
 
     def _extras_part(self, plate: PlateFrame, generated: Generated | None, *, index: int) -> Part:
         header = next(part.header for part in plate.parts if part.header.index == self._shot.part)
         cover = self._cover(header)
         planes = self._extras_planes(plate.number, generated, cover)
-        return Part(
+        part = Part(
             header=replace(
                 self._header(header, cover, planes),
                 index=index,
@@ -228,9 +253,11 @@ class Composer:
             ),
             planes=planes,
         )
+        return stamped(part, text={}, untrue=(ACES_FLAG, MULTI_VIEW))
 
     def _extras_frame(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
-        return replace(plate, format_name="openexr", parts=(self._extras_part(plate, generated, index=0),))
+        frame = replace(plate, format_name="openexr", parts=(self._extras_part(plate, generated, index=0),))
+        return self._stamped(frame)
 
     def _extras_planes(self, number: int, generated: Generated | None, cover: Window) -> dict[str, Plane]:
         """The extra layers over `cover`. Plate pixels name themselves as their source."""
@@ -291,35 +318,6 @@ def _named(part: Part) -> Part:
     if part.header.name:
         return part
     return replace(part, header=replace(part.header, name=f"plate{part.header.index or ''}"))
-
-
-def _receipt(shot: Shot) -> dict[str, str]:
-    """What `verify` needs to find the plate again, and what is generated."""
-    source = shot.job.plate
-    matte = shot.matte
-    return {
-        "overscan:plate": source.path if source is not None else "",
-        "overscan:offset": f"{shot.layout.offset[0]} {shot.layout.offset[1]}",
-        "overscan:part": str(shot.part),
-        "overscan:channels": " ".join(shot.colours),
-        "overscan:task": shot.job.kind.value,
-        "overscan:extras": shot.job.output.extras.value,
-    } | (
-        {}
-        if matte is None
-        else {"overscan:matte": matte.sequence.pattern, "overscan:matte_channel": f"{matte.part} {matte.channel}"}
-    )
-
-
-def _without_ours(attributes: Iterable[ExrAttribute]) -> tuple[ExrAttribute, ...]:
-    """A plate may be a result of Overscan itself; what the older run said of itself gives way."""
-    return tuple(attribute for attribute in attributes if not attribute.name.startswith("overscan:"))
-
-
-def _text_attributes(attributes: Mapping[str, str]) -> tuple[ExrAttribute, ...]:
-    return tuple(
-        ExrAttribute(name=name, type="string", data=text.encode()) for name, text in sorted(attributes.items())
-    )
 
 
 def _make_folder(folder: Path) -> None:

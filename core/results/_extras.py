@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from enum import IntEnum
+
+from overscan.core.plates import Part, PartHeader, PlateFrame
 
 EXTRAS_PART = "overscan"
 """Name of the part, or of the sidecar's only part, that holds the extra layers."""
@@ -29,3 +33,35 @@ def extras_pattern(path: str) -> str:
     head = re.match(r"(.*?)((?:[._]?(?:%0?\d*d|#+|@+|\$F\d?|-?\d+))?\.[^.]+)$", name)
     stem, rest = (head[1], head[2]) if head else (name, "")
     return f"{folder}{separator}{stem}.extras{re.sub(r'[.][^.]+$', '.exr', rest) or '.exr'}"
+
+
+def is_extras(header: PartHeader) -> bool:
+    """Whether the part is the extra layers of an older result."""
+    return header.name == EXTRAS_PART and {channel.name for channel in header.channels} == set(EXTRA_CHANNELS)
+
+
+def has_extras(header: PartHeader) -> bool:
+    """Whether an older result put its extra layers among the channels of this part."""
+    return header.attributes.get("overscan:extras") == "layers" and set(EXTRA_CHANNELS) <= {
+        channel.name for channel in header.channels
+    }
+
+
+def without_extras(frame: PlateFrame, *, painted: Iterable[str]) -> PlateFrame:
+    """`frame` without the extra layers of an older result, unless it is one of them that is `painted`.
+
+    They speak of the older result's plate. In a result of this frame, which is now the plate, new ones take their
+    place.
+    """
+    if not set(painted).isdisjoint(EXTRA_CHANNELS):
+        return frame
+    parts = [_bare(part) if has_extras(part.header) else part for part in frame.parts if not is_extras(part.header)]
+    return replace(frame, parts=tuple(parts)) if parts else frame
+
+
+def _bare(part: Part) -> Part:
+    channels = tuple(channel for channel in part.header.channels if channel.name not in EXTRA_CHANNELS)
+    return Part(
+        header=replace(part.header, channels=channels),
+        planes={channel.name: part.planes[channel.name] for channel in channels},
+    )

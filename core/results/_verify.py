@@ -9,32 +9,34 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.errors import InvalidJobError
+from overscan.core.errors import MismatchError, MissingFramesError, from_record
+from overscan.core.frames import format_frames
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job, MatteSource, SequenceSource, Task
-from overscan.core.plates import PartHeader, PlateFrame, Sequence, read_frame, read_header
-from overscan.core.results._compare import FrameCheck, compare, kept_check
+from overscan.core.plates import PlateFrame, Sequence, read_frame, read_header
+from overscan.core.results._compare import CHECKS, FrameCheck, compare, kept_check
+from overscan.core.results._extras import without_extras
+from overscan.core.results._receipt import Receipt, read_receipt
 from overscan.core.shots import Matte, survey
-
-CHECKS = "checks"
-"""Folder of a job's work folder that holds the records of frames checked when they were written."""
 
 
 def verify_job(job: Job, *, work_folder: Path | None = None) -> Iterator[FrameCheck]:
     """Check all result frames of a job, one at a time.
 
-    Each frame was read back and compared when it was written. Where `work_folder` holds that record and the file
-    has not changed since, the record counts; otherwise plate and result are read and compared again. Raises the
-    errors of reading, `MissingFramesError` among them where a result is gone.
+    Each frame was read back and compared when it was written. Where `work_folder` holds that record and neither the
+    result nor the plate nor the matte has changed since, the record counts; otherwise they are read and compared
+    again. Raises the errors of reading, `MissingFramesError` among them where a result is gone.
     """
     found = survey(job)
     if found.shot is None:
-        raise InvalidJobError("; ".join(problem.message for problem in found.problems), field="plate")
+        raise from_record(found.problems[0])
     shot = found.shot
     target = Sequence.planned(pattern=job.output.path, frames=shot.render)
     for frame in shot.render:
         path = target.path(frame)
-        check = (kept_check(work_folder / CHECKS, frame, path) if work_folder else None) or _compare_files(
+        check = (
+            kept_check(work_folder / CHECKS, frame, path, inputs=shot.stamps[frame]) if work_folder else None
+        ) or _compare_files(
             plate=shot.path(frame),
             result=path,
             frame=frame,
@@ -53,31 +55,44 @@ def verify_result(*, result: str, plate: str = "") -> Iterator[FrameCheck]:
     """Check the frames of a result by what their own headers say, one at a time, reading every file.
 
     `result` and `plate` are path patterns; an empty `plate` means the one that the headers name. Raises
-    `InvalidJobError` where the files are no results of Overscan, and the errors of reading.
+    `MissingFramesError` where frames are gone that the same jobs rendered, `InvalidJobError` where the files are no
+    results of Overscan, and the errors of reading.
     """
     results = Sequence.find(pattern=result)
-    attributes = _receipt(results.path(results.frames[0]))
-    pattern = plate or attributes["overscan:plate"]
-    plates = Sequence.find(pattern=pattern, frames=results.frames)
-    first = read_header(plates.path(plates.frames[0]))
-    part = int(attributes["overscan:part"])
-    matte = _matte(attributes, first[part], results.frames)
-    for frame in results.frames:
-        own = _receipt(results.path(frame))
-        offset = tuple(int(word) for word in own["overscan:offset"].split())
+    receipts = {number: read_receipt(results.path(number)) for number in results.frames}
+    _require_all(receipts, result)
+    first = receipts[results.frames[0]]
+    frames = tuple(sorted(receipt.frame for receipt in receipts.values()))
+    plates = Sequence.find(pattern=plate or first.plate, frames=frames)
+    matte = _matte(first, plates)
+    for number, receipt in receipts.items():
         check = _compare_files(
-            plate=plates.path(frame),
-            result=results.path(frame),
-            frame=frame,
+            plate=plates.path(receipt.frame),
+            result=results.path(number),
+            frame=receipt.frame,
             rules=_Rules(
-                offset=(offset[0], offset[1]),
-                part=part,
-                painted=tuple(own["overscan:channels"].split(" ")),
-                extends=own["overscan:task"] == Task.EXTEND.value,
+                offset=receipt.offset,
+                part=receipt.part,
+                painted=receipt.painted,
+                extends=receipt.extends,
                 matte=matte,
             ),
         )
-        yield replace(check, total=len(results.frames))
+        yield replace(check, total=len(receipts))
+
+
+def _require_all(receipts: dict[int, Receipt], pattern: str) -> None:
+    rendered = {frame for receipt in receipts.values() for frame in receipt.frames}
+    missing = sorted(rendered - {receipt.frame for receipt in receipts.values()})
+    if missing:
+        raise MissingFramesError(
+            f"missing frames: {format_frames(missing)} were rendered, and are not there.",
+            next_step="Render them again.",
+            path=pattern,
+            frame=missing[0],
+            expected=format_frames(rendered),
+            actual=format_frames(rendered - set(missing)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +110,17 @@ class _Rules:
 def _compare_files(*, plate: Path, result: Path, frame: int, rules: _Rules) -> FrameCheck:
     before = read_frame(plate, number=frame)
     after = read_frame(result, number=frame)
-    window = next(part.header.data_window for part in before.parts if part.header.index == rules.part)
+    window = next((part.header.data_window for part in before.parts if part.header.index == rules.part), None)
+    if window is None:
+        raise MismatchError(
+            f"the result was painted on part {rules.part} of its plate, and this one has {len(before.parts)}.",
+            next_step="Name the plate that the result was made from.",
+            path=plate,
+            frame=frame,
+            field="plate",
+        )
     return compare(
-        plate=before,
+        plate=without_extras(before, painted=rules.painted),
         result=after,
         offset=rules.offset,
         part=rules.part,
@@ -114,22 +137,10 @@ def _generated(before: PlateFrame, window: Window, rules: _Rules) -> npt.NDArray
     return rules.matte.read(before.number, window=window) > 0
 
 
-def _receipt(path: Path) -> dict[str, str]:
-    for header in read_header(path):
-        found = {name: str(value) for name, value in header.attributes.items() if name.startswith("overscan:")}
-        if {"overscan:plate", "overscan:offset", "overscan:part", "overscan:channels", "overscan:task"} <= set(found):
-            return found
-    raise InvalidJobError(
-        "the file does not say that Overscan made it.",
-        next_step="Verify frames that Overscan wrote as EXR; a job's own check covers other formats.",
-        path=path,
-    )
-
-
-def _matte(attributes: dict[str, str], header: PartHeader, frames: tuple[int, ...]) -> Matte | None:
-    pattern = attributes.get("overscan:matte")
-    if pattern is None:
+def _matte(receipt: Receipt, plates: Sequence) -> Matte | None:
+    if not receipt.matte:
         return None
-    part, _, channel = attributes["overscan:matte_channel"].partition(" ")
-    source = MatteSource(sequence=SequenceSource(path=pattern), channel=channel)
-    return replace(Matte.open(source, plate=header, frames=frames), part=int(part), channel=channel)
+    header = read_header(plates.path(plates.frames[0]))[0]  # all parts of a file share one format
+    source = MatteSource(sequence=SequenceSource(path=receipt.matte), channel=receipt.matte_channel)
+    matte = Matte.open(source, plate=header, frames=plates.frames)
+    return replace(matte, part=receipt.matte_part, channel=receipt.matte_channel)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from overscan.core.errors import InvalidJobError
 from overscan.core.geometry import Window
 from overscan.core.jobs import AnyTask, Extend, Inpaint, Margins
-from overscan.core.plates import PartHeader
+from overscan.core.plates import DEFAULT_LIMITS, PartHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,36 @@ def lay_out(*, task: AnyTask, header: PartHeader) -> Layout:
                 next_step="Give the samples to add on each side, 0 or more.",
                 field="extend.overscan",
             )
-        return Layout(display_window=plate, offset=(0, 0), region=None, overscan=task.overscan)
+        return _within_limits(Layout(display_window=plate, offset=(0, 0), region=None, overscan=task.overscan), header)
     if task.margins is not None:
         display, offset = _with_margins(plate, task.margins)
     else:
         assert task.size is not None
         display, offset = _in_format(plate, task.size, task.place)
-    return Layout(display_window=display, offset=offset, region=display.moved(-offset[0], -offset[1]))
+    region = display.moved(-offset[0], -offset[1])
+    if region.intersection(plate) is None:
+        raise InvalidJobError(
+            f"the plate's format {plate} lies wholly outside the new one, which is {region} in the plate's pixels.",
+            next_step="Place the plate so that some of it is inside.",
+            field="extend",
+            expected=f"a window that meets {plate}",
+            actual=str(region),
+        )
+    return _within_limits(Layout(display_window=display, offset=offset, region=region), header)
+
+
+def _within_limits(layout: Layout, header: PartHeader) -> Layout:
+    """`layout`, or `InvalidJobError` where the result would be larger than what Overscan itself reads."""
+    window, limits = layout.coverage(header.data_window), DEFAULT_LIMITS
+    if max(window.shape) > limits.side or window.width * window.height > limits.pixels:
+        raise InvalidJobError(
+            f"the result would have {window.width}x{window.height} samples.",
+            next_step=f"Ask for less: at most {limits.pixels} pixels, and {limits.side} on a side.",
+            field="extend",
+            expected=f"at most {limits.pixels} pixels",
+            actual=f"{window.width}x{window.height}",
+        )
+    return layout
 
 
 def _with_margins(plate: Window, margins: Margins) -> tuple[Window, tuple[int, int]]:

@@ -51,9 +51,10 @@ class Matte:
         """Raise `MismatchError` or a reading error where the matte's file for `frame` does not fit."""
         number = self.number(frame)
         path = self.sequence.path(number)
-        header = read_header(path)[self.part]
-        _check_format(header, plate, path=str(path), frame=number)
-        if all(channel.name != self.channel for channel in header.channels):
+        header = next((part for part in read_header(path) if part.index == self.part), None)
+        if header is not None:
+            _check_format(header, plate, path=str(path), frame=number)
+        if header is None or all(channel.name != self.channel for channel in header.channels):
             raise MismatchError(
                 f"frame {number} of the matte has no channel '{self.channel}'.",
                 next_step="Render the matte anew with the same channels in every frame.",

@@ -21,6 +21,17 @@ Light = npt.NDArray[np.float32]
 """Scene-linear light, ``(height, width, channels)`` with 3 channels, or 1 for a luminance plate; never clamped."""
 
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""Path, size and modification time, in ns, of the files of a frame: its plate's, and its matte's where there is one."""
+
+
+def stamp(*, plate: Sequence, matte: Matte | None, frame: int) -> Stamp:
+    """The stamp of the files of `frame` as they are now; raises OSError."""
+    paths = [plate.path(frame)] if matte is None else [plate.path(frame), matte.sequence.path(matte.number(frame))]
+    found = [(str(path), path.stat()) for path in paths]
+    return tuple((path, status.st_size, status.st_mtime_ns) for path, status in found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """An opened and checked shot; `survey` makes one. All windows are in the plate's pixel space."""
@@ -43,6 +54,8 @@ class Shot:
     layout: Layout
     matte: Matte | None
     """None where nothing inside the plate is replaced."""
+    stamps: Mapping[int, Stamp]
+    """What the files of each frame were when they were surveyed."""
 
     @property
     def frames(self) -> tuple[int, ...]:
@@ -64,6 +77,13 @@ class Shot:
     def path(self, frame: int) -> Path:
         """File of a plate frame."""
         return self.plate.path(frame)
+
+    def unchanged(self, frame: int) -> bool:
+        """Whether the files of `frame` are still the ones that were surveyed."""
+        try:
+            return stamp(plate=self.plate, matte=self.matte, frame=frame) == self.stamps[frame]
+        except OSError:
+            return False
 
     def read(self, frame: int) -> PlateFrame:
         """A plate frame with all its parts."""

@@ -8,9 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from overscan.core.colour import ColourSpace, LinearTransform, load_config, resolve_space
 from overscan.core.engines import Notice
-from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, MissingFramesError, OverscanError
+from overscan.core.errors import (
+    ErrorRecord,
+    FrameRangeError,
+    InvalidJobError,
+    MissingFramesError,
+    OverscanError,
+    UnsupportedImageError,
+)
 from overscan.core.frames import format_frames
 from overscan.core.jobs import Inpaint, Job, SequenceSource
 from overscan.core.plates import (
@@ -25,7 +34,7 @@ from overscan.core.plates import (
 )
 from overscan.core.shots._layout import Layout, lay_out
 from overscan.core.shots._matte import Matte
-from overscan.core.shots._shot import Shot
+from overscan.core.shots._shot import Shot, Stamp, stamp
 
 _READERS = 8
 """Headers read at once: opening files on a network share is waiting, not work."""
@@ -79,10 +88,11 @@ def survey(job: Job) -> Survey:
     part = found._attempt(lambda: find_part(first, part=source.part, view=source.view, layer=source.layer))
     if part is None:
         return found
-    colours = found._attempt(lambda: colour_planes(part, layer=source.layer, view=source.view))
+    colours = found._attempt(lambda: _colours(source, part))
     layout = found._attempt(lambda: lay_out(task=job.task, header=part))
     colour = found._attempt(lambda: _colour(source, part, plate))
     matte = _open_matte(found, job, headers, part)
+    stamps = _stamps(found, plate, matte)
     if found.problems or colours is None or layout is None or colour is None or render is None:
         return found
     space, transform = colour
@@ -98,6 +108,7 @@ def survey(job: Job) -> Survey:
         transform=transform,
         layout=layout,
         matte=matte,
+        stamps=stamps,
     )
     found.warnings += _notices(source, first, part, space, layout)
     return found
@@ -139,6 +150,22 @@ def _read_headers(found: Survey, plate: Sequence, *, frames: tuple[int, ...]) ->
     return headers
 
 
+def _stamps(found: Survey, plate: Sequence, matte: Matte | None) -> dict[int, Stamp]:
+    with ThreadPoolExecutor(_READERS) as pool:
+        try:
+            stamps = pool.map(lambda frame: stamp(plate=plate, matte=matte, frame=frame), plate.frames)
+            return dict(zip(plate.frames, stamps, strict=True))
+        except OSError as error:
+            gone = MissingFramesError(
+                f"a file has gone while the plate was looked at: {error.strerror}.",
+                next_step="Wait until nobody writes the plate or the matte, then try again.",
+                path=error.filename or plate.pattern,
+                field="plate",
+            )
+            found.problems.append(gone.record)
+            return {}
+
+
 def _render_frames(job: Job, plate: Sequence) -> tuple[int, ...]:
     if job.frames is None:
         return plate.frames
@@ -156,6 +183,19 @@ def _render_frames(job: Job, plate: Sequence) -> tuple[int, ...]:
             actual=format_frames(job.frames),
         )
     return tuple(sorted(set(job.frames)))
+
+
+def _colours(source: SequenceSource, part: PartHeader) -> tuple[str, ...]:
+    colours = colour_planes(part, layer=source.layer, view=source.view)
+    numbers = [channel.name for channel in part.channels if channel.name in colours and channel.dtype == np.uint32]
+    if numbers:
+        raise UnsupportedImageError(
+            f"channels {', '.join(numbers)} hold 32-bit whole numbers, such as object ids, and no light to paint.",
+            next_step="Choose a layer of half or float samples with --layer.",
+            field="plate.layer",
+            actual=", ".join(numbers),
+        )
+    return colours
 
 
 def _colour(source: SequenceSource, part: PartHeader, plate: Sequence) -> tuple[ColourSpace, LinearTransform]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from overscan.cli._report import Report, problem_facts
 from overscan.cli._words import duration, plural
-from overscan.client import count_frames, describe, enum_word, to_plain
+from overscan.client import count_frames, enum_word, to_plain
 from overscan.v1.job_pb2 import Job, JobEvent, JobState, Verification
 from overscan.v1.plan_pb2 import Notice
 
@@ -52,7 +52,7 @@ def verification_sentence(verification: Verification) -> str:
     """What the check of promise 1 found."""
     return (
         f"{verification.differing:,} of {verification.samples:,} samples outside the generated region differ "
-        f"from the plate ({plural(verification.frames, 'frame')} re-read)"
+        f"from the plate ({plural(verification.frames, 'frame')} compared)"
     )
 
 
@@ -207,8 +207,6 @@ class LineDisplay:
         if text != self._said:
             self._report.note(text)
             self._said, self._said_at = text, time.monotonic()
-        if changed and event.state_changed.HasField("error"):
-            self._report.note(describe(event.state_changed.error))
 
     def note(self, text: str) -> None:
         """Say it."""

@@ -32,8 +32,6 @@ from overscan.client import (
 _OLDEST_PYTHON = (3, 10)
 _LEAST_FREE_BYTES = 2_000_000_000
 _LEAST_MEMORY_BYTES = 4_000_000_000
-_LONGEST_SOCKET_PATH = 100
-"""Bytes of a Unix socket's path: Linux takes 107, macOS 103."""
 _PROBE_SECONDS = 60.0
 
 _MODULES = {
@@ -110,7 +108,6 @@ def _checks() -> Iterator[Check]:
     yield _home(home)
     yield _room(home)
     yield _machine()
-    yield _socket_path(home)
     yield _stale_announcement(home)
     yield from _service(home)
 
@@ -234,28 +231,6 @@ def _memory_bytes() -> int:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return 0
     return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-
-
-def _socket_path(home: Path) -> Check:
-    name = "socket"
-    endpoint = given_endpoint() or announced_endpoint(home=home)
-    if endpoint is not None and not endpoint.address.startswith("unix:"):
-        return Check(name=name, verdict=Verdict.OK, message=f"the service is at {endpoint.address}, no socket file")
-    folder = os.environ.get("XDG_RUNTIME_DIR") or f"{tempfile.gettempdir()}/overscan-{_user()}"
-    path = endpoint.address.removeprefix("unix:") if endpoint else f"{folder}/overscan-{'0' * 16}.sock"
-    length = len(os.fsencode(path))
-    if length > _LONGEST_SOCKET_PATH:
-        return Check(
-            name=name,
-            verdict=Verdict.FAIL,
-            message=f"its path has {length} bytes, the system takes {_LONGEST_SOCKET_PATH}: {path}.",
-            next_step="Set XDG_RUNTIME_DIR (or TMPDIR) to a folder with a shorter name.",
-        )
-    return Check(name=name, verdict=Verdict.OK, message=f"its path is short enough ({length} bytes)")
-
-
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else "user"
 
 
 def _stale_announcement(home: Path) -> Check:

@@ -25,7 +25,7 @@ def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
         rows.append(("colour space", plan.color_space))
     if plan.encoding:
         rows.append(("written as", plan.encoding))
-    rows.append(("generated", f"{plan.generated_fraction:.1%} of each frame"))
+    rows.append(("generated", f"about {plan.generated_fraction:.1%} of each frame"))
     estimate = plan.estimate
     rows.append(("takes", f"about {duration(estimate.seconds)} and {size(estimate.memory_bytes)} of memory"))
     rows.append(("disk", f"{size(estimate.output_bytes)}, and {size(estimate.work_bytes)} while it runs"))

@@ -32,7 +32,7 @@ class Endpoint:
 def home_folder(home: str | os.PathLike[str] | None = None) -> Path:
     """The folder with the service's jobs, logs and address: `home`, ``$OVERSCAN_HOME``, or the user's data folder."""
     chosen = home or os.environ.get("OVERSCAN_HOME") or platformdirs.user_data_dir("overscan", appauthor=False)
-    return Path(os.path.abspath(Path(chosen).expanduser()))  # noqa: PTH100 (resolve() would follow links)
+    return Path(os.path.abspath(os.path.expanduser(chosen)))  # noqa: PTH100, PTH111 (resolve() would follow links)
 
 
 def given_endpoint(address: str | None = None) -> Endpoint | None:

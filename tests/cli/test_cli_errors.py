@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -173,39 +172,21 @@ def test_a_worker_that_dies_is_an_engine_failure(cli, plate: str) -> None:
     fails(result, code=5, problem="WORKER_LOST")
 
 
-@pytest.fixture
-def mount(tmp_path: Path):
-    """Mounts a small file system of its own; the options are those of mount."""
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    mounted = []
-
-    def carry_out(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        except FileNotFoundError:
-            pytest.skip("needs the mount command")
-        if done.returncode:
-            pytest.skip(f"needs the right to mount a file system: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield carry_out
-    for place in mounted:
-        subprocess.run(["umount", "-l", str(place)], timeout=30, check=True)
+def test_people_are_told_once(cli, plate: str) -> None:
+    result = cli("extend", plate, "-o", "o.%04d.exr", *EXTEND[:-1], "--set", "die_at=1001")
+    assert result.code == 5
+    assert result.err.count("died 3 times") == 1
 
 
-def test_a_full_disk(cli, plate: str, mount) -> None:
-    folder = mount("size=16k")
-    result = cli("extend", plate, "-o", "mounted/o.%04d.exr", *EXTEND)
+def test_a_full_disk(cli, plate: str, small_disk) -> None:
+    folder = small_disk("size=16k")
+    result = cli("extend", plate, "-o", f"{folder}/o.%04d.exr", *EXTEND)
     fails(result, code=4, problem="DISK_FULL")
     for path in folder.iterdir():
         assert path.name.startswith("o.")
         assert path.suffix == ".exr"
 
 
-def test_a_read_only_disk(cli, plate: str, mount) -> None:
-    mount("ro")
-    result = cli("extend", plate, "-o", "mounted/sub/o.%04d.exr", *EXTEND)
+def test_a_read_only_disk(cli, plate: str, small_disk) -> None:
+    result = cli("extend", plate, "-o", f"{small_disk('ro')}/sub/o.%04d.exr", *EXTEND)
     fails(result, code=4, problem="OUTPUT_NOT_WRITABLE")

@@ -148,6 +148,9 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_job(job).plate.path == str(tmp_path.parent / "p.%04d.exr")
     assert parse_job(job, folder="/shot/a").plate.path == "/shot/p.%04d.exr"
     assert parse_job({**job, "plate": "~/p.exr"}).plate.path == "/home/artist/p.exr"
+    assert parse_job({**job, "plate": "~nobody-of-that-name/p.exr"}, folder="/shots").plate.path == (
+        "/shots/~nobody-of-that-name/p.exr"
+    )
     assert parse_job({**job, "plate": "/abs/p.exr"}).plate.path == "/abs/p.exr"
 
 

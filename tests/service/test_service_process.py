@@ -231,6 +231,7 @@ def test_a_worker_left_behind_is_killed_before_the_next_works(
             str(first.home / "run" / "worker-render-0.lock"),
         ],
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     assert holder.stdout is not None
     holder.stdout.readline()

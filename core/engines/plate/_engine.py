@@ -65,7 +65,7 @@ class PlateEngine:
         return _CARD
 
     def plan(self, job: Job) -> Plan:
-        """Check everything the job names and cut it into steps. Reads headers, not pixels."""
+        """Check everything the job names and cut it into steps. Reads headers, and a few mattes."""
         from overscan.core.engines.plate._plan import plan
 
         try:
@@ -77,6 +77,6 @@ class PlateEngine:
         """Carry out one step; raises `OverscanError`."""
         from overscan.core.engines.plate._session import Session
 
-        if self._session is None or not self._session.serves(context):
+        if self._session is None or not self._session.serves(step, context):
             self._session = Session(context)
         self._session.run(step, context)

@@ -9,6 +9,7 @@ from overscan.core.engines.plate._proxy import Mask
 from overscan.core.engines.plate._pyramid import membrane
 
 _GAMMA = np.float32(2.4)
+_LARGEST = np.nextafter(np.log(np.finfo(np.float32).max), np.float32(0))
 _SWEEPS = 64
 """Pictures want a flatter membrane than motion does: far light must not shine through."""
 
@@ -37,6 +38,7 @@ def _seen(light: Array) -> Array:
 
 def _linear(seen: Array) -> Array:
     size = np.abs(seen)
-    above = np.exp((np.maximum(size, 1) - 1) * _GAMMA)
+    # The largest floats would come back as infinities by the rounding of their logarithms.
+    above = np.exp(np.minimum((np.maximum(size, 1) - 1) * _GAMMA, _LARGEST))
     light: Array = np.sign(seen) * np.where(size <= 1, size**_GAMMA, above)
     return light

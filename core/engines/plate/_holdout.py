@@ -142,6 +142,7 @@ class Holdout:
 
         return Trial(
             frame=frame,
+            tried=len(rows),
             copied=gathered(((value - real) ** 2).mean(axis=-1)),
             smooth=gathered(((smooth - real) ** 2).mean(axis=-1)),
             count=gathered(np.ones(len(rows))),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -19,10 +20,12 @@ from overscan.core.engines.plate._registration import Matrix, Motion, project, r
 from overscan.core.plates import HashMemo
 from overscan.core.shots import Shot
 
-_VERSION = 1
+_VERSION = 2
 """Counts up whenever analysis would give other numbers, so that older cache entries are not used."""
 _COARSER = 2
 """Flow is kept at half the proxy's resolution: DIS itself stops refining there."""
+_UNREADABLE = (OSError, EOFError, KeyError, ValueError, BadZipFile)
+"""What reading a file of the cache raises that is not there, was removed just now, or was cut off with the power."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +91,21 @@ class MotionStore:
     def pair(self, pair: int) -> Pair:
         """Motion between frames `pair` and `pair` + 1, by index in the shot."""
         path = self._pair_path(pair)
-        if not path.exists():
+        try:
+            return _read_pair(path)
+        except _UNREADABLE:
+            path.unlink(missing_ok=True)
             self.prepare([pair], threads=1)
-        with np.load(path) as kept:
-            return Pair(forward=_unpacked(kept, "forward"), backward=_unpacked(kept, "backward"))
+            return _read_pair(path)
 
     def thumbnail(self, frame: int) -> Thumbnail:
         """The thumbnail of a frame, by index in the shot."""
         path = self._thumbnail_path(frame)
-        if not path.exists():
+        try:
+            return _read_thumbnail(path)
+        except _UNREADABLE:
             self._keep_thumbnail(frame, self._proxy(frame))
-        with np.load(path) as kept:
-            return Thumbnail(pixels=kept["pixels"].astype(np.float32), known=kept["known"])
+            return _read_thumbnail(path)
 
     def _proxy(self, frame: int) -> Proxy:
         return make_proxy(self._shot, self._shot.frames[frame], window=self.window, stretch=self._stretch)
@@ -160,6 +166,16 @@ class MotionStore:
     def _digest(*parts: str) -> str:
         text = json.dumps([_VERSION, cv2.__version__, *parts])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _read_pair(path: Path) -> Pair:
+    with np.load(path) as kept:
+        return Pair(forward=_unpacked(kept, "forward"), backward=_unpacked(kept, "backward"))
+
+
+def _read_thumbnail(path: Path) -> Thumbnail:
+    with np.load(path) as kept:
+        return Thumbnail(pixels=kept["pixels"].astype(np.float32), known=kept["known"])
 
 
 def _unpacked(kept: np.lib.npyio.NpzFile, name: str) -> KeptMotion:

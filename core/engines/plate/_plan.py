@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from overscan.core.engines._protocol import EngineCard, Estimate, Notice, Plan, Step
 from overscan.core.engines.plate._engine import SEARCH_RANGE
 from overscan.core.engines.plate._trials import frames_for_trials
 from overscan.core.errors import ErrorRecord, InvalidJobError
-from overscan.core.frames import format_frames
 from overscan.core.jobs import ExtrasMode, Job
 from overscan.core.results import check_output, encoding
 from overscan.core.shots import Shot, survey
@@ -25,13 +26,19 @@ _TRACE_BUDGET = 400 << 20
 _BASE_BYTES = 450 << 20
 """Memory of a worker before it holds any picture."""
 
+_PREPARE_COST = 1.0
+"""Cost of looking at the shot, in rendered frames."""
+
 _ANALYSE_SECONDS = 0.35
-"""A pair of neighbours, on 2 cores (benchmarks/speed.py)."""
-_TRY_SECONDS = 1.2
+"""A pair of neighbours; this and the following on 2 cores, by `benchmarks/memory.py` and the demo."""
+_TRY_SECONDS = 1.9
 """One trial."""
-_COPY_SECONDS_PER_MEGAPIXEL = 0.9
+_FOLLOW_SECONDS = 0.4
+"""Following the pixels of a frame through time, whatever their number."""
+_COPY_SECONDS_PER_MEGAPIXEL = 0.8
 _CARRY_SECONDS_PER_MEGAPIXEL = 0.12
 """A frame: what is generated, and what is only read and written."""
+_MATTES_LOOKED_AT = 3
 
 
 def plan(job: Job, *, card: EngineCard) -> Plan:
@@ -54,17 +61,14 @@ def plan(job: Job, *, card: EngineCard) -> Plan:
 def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, ...]) -> Plan:
     layout, first = shot.layout, shot.render[0]
     pixels = shot.coverage(first).width * shot.coverage(first).height
-    plate_pixels = shot.data_window(first).width * shot.data_window(first).height
-    # What a matte covers is not known before it is read; a tenth is common for clean-up.
-    made = pixels - plate_pixels if shot.matte is None else plate_pixels // 10
+    made, most = _generated_pixels(shot)
     bytes_per_pixel = sum(channel.dtype.itemsize for channel in shot.header(first).channels)
     extras = 24 if shot.job.output.extras is not ExtrasMode.NONE else 0
-    chunk = frames_per_step(made)
-    seconds = (
-        len(shot.frames) * _ANALYSE_SECONDS
-        + len(shot.frames) / 8 * _TRY_SECONDS
-        + len(shot.render) * (made * _COPY_SECONDS_PER_MEGAPIXEL + pixels * _CARRY_SECONDS_PER_MEGAPIXEL) / 1e6
-    )
+    chunk = frames_per_step(most)
+    seconds = len(shot.render) * pixels * _CARRY_SECONDS_PER_MEGAPIXEL / 1e6
+    if made:
+        seconds += len(analysed_pairs(shot)) * _ANALYSE_SECONDS + len(trial_frames(shot)) * _TRY_SECONDS
+        seconds += len(shot.render) * (_FOLLOW_SECONDS + made * _COPY_SECONDS_PER_MEGAPIXEL / 1e6)
     return Plan(
         problems=tuple(problems),
         warnings=warnings,
@@ -75,7 +79,7 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
         plate_offset=layout.offset,
         generated_fraction=made / pixels,
         estimate=Estimate(
-            memory_bytes=_BASE_BYTES + pixels * (120 + 3 * bytes_per_pixel) + chunk * made * _TRACE_BYTES,
+            memory_bytes=_BASE_BYTES + pixels * (120 + 3 * bytes_per_pixel) + chunk * most * _TRACE_BYTES,
             seconds=seconds,
             output_bytes=len(shot.render) * pixels * (bytes_per_pixel + extras // 4),
             work_bytes=len(shot.frames) * 3_500_000,
@@ -85,60 +89,50 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
     )
 
 
+def _generated_pixels(shot: Shot) -> tuple[int, int]:
+    """Pixels to generate in a frame, by the mean and by the largest of the frames looked at."""
+    if shot.matte is None:
+        windows = [(shot.coverage(frame), shot.data_window(frame)) for frame in shot.render]
+        counts = [cover.width * cover.height - own.width * own.height for cover, own in windows]
+    else:
+        last = len(shot.render) - 1
+        looked = {shot.render[last * place // max(1, _MATTES_LOOKED_AT - 1)] for place in range(_MATTES_LOOKED_AT)}
+        mattes = [shot.read_matte(frame) for frame in sorted(looked)]
+        counts = [int(np.count_nonzero(matte)) for matte in mattes if matte is not None]
+    return sum(counts) // len(counts), max(counts)
+
+
 def frames_per_step(generated_pixels: int) -> int:
     """Frames that are followed together: as many as memory allows, for each source is then read once."""
     return max(1, min(_MOST_FRAMES_PER_STEP, _TRACE_BUDGET // (max(1, generated_pixels) * _TRACE_BYTES)))
 
 
 def _steps(shot: Shot, chunk: int) -> Iterator[Step]:
-    pairs, trials = analysed_pairs(shot), trial_frames(shot)
-    pair_chunks = [pairs[at : at + _PAIRS_PER_STEP] for at in range(0, len(pairs), _PAIRS_PER_STEP)]
-    trial_chunks = [trials[at : at + _TRIALS_PER_STEP] for at in range(0, len(trials), _TRIALS_PER_STEP)]
-    render_chunks = [shot.render[at : at + chunk] for at in range(0, len(shot.render), chunk)]
-    cost = {
-        PREPARE: 1.0,
-        ANALYSE: 0.35 * len(pairs),
-        TRY: 1.2 * len(trials),
-        RENDER: 1.0 * len(shot.render),
-    }
-    total = sum(cost.values())
     frames = shot.frames
-    yield Step(id=PREPARE, kind=PREPARE, title="Looking at the shot", weight=cost[PREPARE] / total)
-    needed: list[str] = [PREPARE]
-    for number, some in enumerate(pair_chunks):
-        step = f"{ANALYSE}-{number:04d}"
-        numbers = tuple(frames[pair] for pair in some)
-        yield Step(
-            id=step,
-            kind=ANALYSE,
-            title=f"Measuring motion {format_frames(numbers)}",
-            frames=numbers,
-            needs=(PREPARE,),
-            weight=cost[ANALYSE] / total * len(some) / len(pairs),
-        )
-        needed.append(step)
-    tried: list[str] = []
-    for number, some in enumerate(trial_chunks):
-        step = f"{TRY}-{number:04d}"
-        numbers = tuple(frames[trial] for trial in some)
-        yield Step(
-            id=step,
-            kind=TRY,
-            title=f"Trying out on hidden parts of the plate {format_frames(numbers)}",
-            frames=numbers,
-            needs=tuple(needed),
-            weight=cost[TRY] / total * len(some) / len(trials),
-        )
-        tried.append(step)
-    for number, chosen in enumerate(render_chunks):
-        yield Step(
-            id=f"{RENDER}-{number:04d}",
-            kind=RENDER,
-            title=f"Rendering {format_frames(chosen)}",
-            frames=chosen,
-            needs=tuple(needed + tried),
-            weight=cost[RENDER] / total * len(chosen) / len(shot.render),
-        )
+    stages = (
+        # kind, title, its frames, frames a step, cost of a frame relative to the others
+        (ANALYSE, "Measuring motion", [frames[pair] for pair in analysed_pairs(shot)], _PAIRS_PER_STEP, 0.35),
+        (TRY, "Trying out on hidden parts", [frames[trial] for trial in trial_frames(shot)], _TRIALS_PER_STEP, 1.2),
+        (RENDER, "Rendering", list(shot.render), chunk, 1.0),
+    )
+    total = _PREPARE_COST + sum(cost * len(numbers) for _, _, numbers, _, cost in stages)
+    yield Step(id=PREPARE, kind=PREPARE, title="Looking at the shot", weight=_PREPARE_COST / total)
+    before: tuple[str, ...] = (PREPARE,)
+    for kind, title, numbers, size, cost in stages:
+        made = []
+        for at in range(0, len(numbers), size):
+            some = tuple(numbers[at : at + size])
+            made.append(f"{kind}-{at // size:04d}")
+            yield Step(
+                id=made[-1],
+                kind=kind,
+                title=title,
+                frames=some,
+                needs=before,
+                weight=cost * len(some) / total,
+            )
+        # A stage needs all steps of the ones before it, but no other of its own.
+        before += tuple(made)
 
 
 def search_range(job: Job) -> int:

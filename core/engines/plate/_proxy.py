@@ -22,6 +22,9 @@ THUMBNAIL = 256
 MATTE_MARGIN = 15 / 1920
 """Width of the rim round a matte where motion is not believed, as a part of the plate's width."""
 
+_LEAST_MARGIN = 8
+"""Size of a patch of the flow, in proxy samples: nearer to a hole it also measures what the hole was filled with."""
+
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 _Sample = TypeVar("_Sample", bound=np.generic)
@@ -85,7 +88,7 @@ def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch) -> P
     smooth = membrane(values.astype(np.float32)[..., np.newaxis], small_known)[..., 0]
     believed = small_known
     if matte is not None and not small_known.all():
-        rim = max(1, round(MATTE_MARGIN * fine.width))
+        rim = max(round(MATTE_MARGIN * fine.width), min(_LEAST_MARGIN, max(1, min(fine.shape) // 8)))
         believed = cv2.erode(small_known.astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
     return Proxy(
         grey=np.rint(smooth).astype(np.uint8),

@@ -64,7 +64,8 @@ class Renderer:
                 indices = [other for other in indices if other != index]
         if not indices:
             return
-        works = {index: self._work(index) for index in indices if self._painted(self._shot.frames[index])}
+        wanted = (self._work(index) for index in indices if self._painted(self._shot.frames[index]))
+        works = {work.index: work for work in wanted if len(work.rows)}
         if works and self._finder is not None:
             found = self._finder.find([work.target for work in works.values()], tick=tick)
             for work, sources in zip(works.values(), found, strict=True):
@@ -74,22 +75,28 @@ class Renderer:
         # Reading the next frame and checking the last one go on beside writing: half the work of a frame is waiting.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as checker:
             reading = reader.submit(self._shot.read, self._shot.frames[indices[0]])
-            checking: tuple[Future[FrameCheck], float] | None = None
-            for position, index in enumerate(indices):
-                begun = time.monotonic()
-                tick()
-                plate = reading.result()
-                if position + 1 < len(indices):
-                    reading = reader.submit(self._shot.read, self._shot.frames[indices[position + 1]])
-                work = works.pop(index, None)  # each frame's arrays are let go of when it is written
-                generated = None if work is None else self._generated(work, plate)
-                self._composer.write(plate, generated)
-                if checking is not None:
-                    finished(checking[0].result(), checking[1])
-                seconds = shared + time.monotonic() - begun
-                checking = (checker.submit(self._composer.check, plate, generated), seconds)
-            if checking is not None:
-                finished(checking[0].result(), checking[1])
+            checking: list[tuple[Future[FrameCheck], float]] = []
+
+            def report() -> None:
+                while checking:
+                    check, seconds = checking.pop()
+                    finished(check.result(), seconds)
+
+            try:
+                for position, index in enumerate(indices):
+                    begun = time.monotonic()
+                    tick()
+                    plate = reading.result()
+                    if position + 1 < len(indices):
+                        reading = reader.submit(self._shot.read, self._shot.frames[indices[position + 1]])
+                    work = works.pop(index, None)  # each frame's arrays are let go of when it is written
+                    generated = None if work is None else self._generated(work, plate)
+                    self._composer.write(plate, generated)
+                    report()
+                    seconds = shared + time.monotonic() - begun
+                    checking.append((checker.submit(self._composer.check, plate, generated), seconds))
+            finally:  # the last frame is there, whatever came of the next
+                report()
 
     def _work(self, index: int) -> _Work:
         frame = self._shot.frames[index]

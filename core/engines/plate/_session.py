@@ -22,14 +22,14 @@ from overscan.core.engines.plate._plan import ANALYSE, PREPARE, RENDER, TRY, sea
 from overscan.core.engines.plate._proxy import Stretch, measure_stretch, shot_window
 from overscan.core.engines.plate._render import Renderer
 from overscan.core.engines.plate._trials import Reliability, frames_for_trials, load_trials, save_trials
-from overscan.core.errors import InvalidJobError
+from overscan.core.errors import from_record
 from overscan.core.frames import format_frames
 from overscan.core.geometry import Window
-from overscan.core.results import CHECKS, Composer, FrameCheck
+from overscan.core.results import Composer, FrameCheck
 from overscan.core.shots import Shot, survey
 
-_UNRELIABLE = 0.35
-"""Mean odds of copying below which the artist is told that the shot does not lend itself to it."""
+_UNRELIABLE = 0.5
+"""Mean odds of copying below which the artist is told that the shot does not lend itself to it: a smooth fill wins."""
 
 
 _WALK = 0.5
@@ -40,24 +40,22 @@ class Session:
     """One job, opened once."""
 
     def __init__(self, context: Context) -> None:
-        """Open the shot; raises `InvalidJobError` where its files have changed so that it cannot run any more."""
+        """Open the shot; raises what stands in the way where its files have changed since the plan."""
         self._job = context.job
         self._work = context.work_folder
         self._cache = context.cache_folder
         found = survey(context.job)
         if found.shot is None:
-            first = found.problems[0]
-            raise InvalidJobError(
-                first.message, next_step=first.next_step, path=first.path, frame=first.frame, field=first.field
-            )
+            raise from_record(found.problems[0])
         self._shot: Shot = found.shot
         self._threads = os.cpu_count() or 1
         # DIS cuts its work by the number of threads, and its result with it: one thread a pair, several pairs at once.
         cv2.setNumThreads(1)
 
-    def serves(self, context: Context) -> bool:
-        """Whether this session is about the context's job."""
-        return (self._job, self._work, self._cache) == (context.job, context.work_folder, context.cache_folder)
+    def serves(self, step: Step, context: Context) -> bool:
+        """Whether this session is about the context's job, and the files of the step's frames are what they were."""
+        same = (self._job, self._work, self._cache) == (context.job, context.work_folder, context.cache_folder)
+        return same and all(self._shot.unchanged(frame) for frame in step.frames)
 
     def run(self, step: Step, context: Context) -> None:
         """Carry out one step."""
@@ -109,7 +107,8 @@ class Session:
             save_trials([trial], self._trial_path(trial.frame))
         copied = sum(float(trial.copied.sum()) for trial in trials)
         smooth = sum(float(trial.smooth.sum()) for trial in trials)
-        if copied > 0 and smooth / (smooth + copied) < _UNRELIABLE:
+        unseen = any(trial.tried for trial in trials) and not any(trial.count.any() for trial in trials)
+        if unseen or (copied > 0 and smooth / (smooth + copied) < _UNRELIABLE):
             context.reporter.warn(
                 notice=Notice(
                     code="MOTION_UNRELIABLE",
@@ -207,7 +206,7 @@ class Session:
 
         card = PlateEngine().card
         attributes = {"overscan:engine": f"{card.name} {card.version}", "overscan:seed": str(self._job.seed)}
-        return Composer(shot=self._shot, checks=self._work / CHECKS, attributes=attributes)
+        return Composer(shot=self._shot, work_folder=self._work, attributes=attributes)
 
     @cached_property
     def _finder(self) -> Finder | None:

@@ -27,9 +27,12 @@ Errors = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What one trial found, by cell: sums of squared error in log light, and how many samples they are of."""
+    """What one trial found, by cell: sums of squared error in log light, and how many samples they are of,
+    which are those that a source was found for."""
 
     frame: int
+    tried: int
+    """Samples that were hidden."""
     copied: Errors
     smooth: Errors
     count: Errors
@@ -55,6 +58,7 @@ def save_trials(trials: list[Trial], path: Path) -> None:
         path,
         {
             "frames": np.array([trial.frame for trial in trials], np.int64),
+            "tried": np.array([trial.tried for trial in trials], np.int64),
             "copied": np.array([trial.copied for trial in trials]),
             "smooth": np.array([trial.smooth for trial in trials]),
             "count": np.array([trial.count for trial in trials]),
@@ -66,9 +70,9 @@ def load_trials(path: Path) -> list[Trial]:
     """Trials that `save_trials` kept."""
     with np.load(path) as kept:
         return [
-            Trial(frame=int(frame), copied=copied, smooth=smooth, count=count)
-            for frame, copied, smooth, count in zip(
-                kept["frames"], kept["copied"], kept["smooth"], kept["count"], strict=True
+            Trial(frame=int(frame), tried=int(tried), copied=copied, smooth=smooth, count=count)
+            for frame, tried, copied, smooth, count in zip(
+                kept["frames"], kept["tried"], kept["copied"], kept["smooth"], kept["count"], strict=True
             )
         ]
 
@@ -117,7 +121,7 @@ def sample_points(picture: Array, column: Array, row: Array) -> Array:
     """Bilinear values of ``(height, width)`` at single positions, held at the edges."""
     width = 1 << 14  # cv2.remap takes pictures of positions up to 32767 wide, not lists
     count = len(column)
-    lines = -(-count // width)
+    lines = max(1, -(-count // width))
     grid = np.zeros((2, lines * width), np.float32)
     grid[0, :count], grid[1, :count] = column, row
     across, down = grid.reshape(2, lines, width)

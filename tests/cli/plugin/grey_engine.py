@@ -81,7 +81,7 @@ class GreyEngine:
     def run(self, step: Step, context: Context) -> None:
         shot = survey(context.job).shot
         assert shot is not None
-        composer = Composer(shot=shot, checks=context.work_folder / "checks", attributes={})
+        composer = Composer(shot=shot, work_folder=context.work_folder, attributes={})
         set_to = context.job.parameters
         for frame in step.frames:
             began = time.monotonic()
@@ -100,17 +100,16 @@ class GreyEngine:
             matte = shot.read_matte(frame)
             alpha[data_window.slices_in(window)] = 0.0 if matte is None else matte
             nowhere = np.full(window.shape, np.nan, np.float32)
-            path = composer.write(
-                plate,
-                Generated(
-                    window=window,
-                    light=np.full((*window.shape, len(shot.colours)), GREY, np.float32),
-                    alpha=alpha,
-                    confidence=np.ones(window.shape, np.float32),
-                    source_x=nowhere,
-                    source_y=nowhere,
-                    source_frame=nowhere,
-                    kind=np.full(window.shape, SourceKind.SYNTHESISED, np.uint8),
-                ),
-            ).path
+            generated = Generated(
+                window=window,
+                light=np.full((*window.shape, len(shot.colours)), GREY, np.float32),
+                alpha=alpha,
+                confidence=np.ones(window.shape, np.float32),
+                source_x=nowhere,
+                source_y=nowhere,
+                source_frame=nowhere,
+                kind=np.full(window.shape, SourceKind.SYNTHESISED, np.uint8),
+            )
+            composer.write(plate, generated)
+            path = composer.check(plate, generated).path
             context.reporter.frame_finished(frame=frame, path=path, seconds=time.monotonic() - began)

@@ -47,3 +47,12 @@ def test_memo_reads_a_settled_file_once(tmp_path, monkeypatch):
     assert memo.hash(path) == content_hash(path), "same size and time, another inode"
     with pytest.raises(UnreadableImageError):
         memo.hash(tmp_path / "none")
+
+
+def test_a_memo_that_cannot_be_used_is_done_without(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    damaged = tmp_path / "damaged.sqlite"
+    damaged.write_bytes(b"no database" * 500)
+    for database in (damaged, tmp_path / "no folder" / "memo.sqlite"):
+        assert HashMemo(database=database).hash(path) == content_hash(path)

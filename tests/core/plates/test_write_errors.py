@@ -20,6 +20,7 @@ from overscan.core.errors import (
     OverscanError,
 )
 from overscan.core.plates import read_frame, same_samples, write_frame
+from overscan.core.temporaries import remove_temporaries, temporary_prefix
 
 FORMATS = ["exr", "png", "tif", "dpx"]
 
@@ -40,29 +41,6 @@ def byte_frame(make_frame, any_bits):
 def fitting(frame, byte_frame):
     """A frame that the format can hold."""
     return lambda ending: frame if ending == "exr" else byte_frame
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of a given size."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounts a small tmpfs, which needs root on Linux")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = []
-
-    def mount(options: str):
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for mount_point in mounted:
-        subprocess.run(["umount", str(mount_point)], check=True)
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -259,3 +237,17 @@ def test_a_killed_writer_leaves_whole_frames_only(frame, tmp_path):
             again = read_frame(out / "result.exr", number=1).parts[0]
             assert all(same_samples(again.planes[name], frame.parts[0].planes[name]) for name in "RGB")
         assert all(path.name.startswith(".overscan-") for path in out.iterdir() if path.name != "result.exr")
+
+
+def test_an_owner_writes_over_what_it_left_and_nothing_else_is_touched(frame, tmp_path):
+    """A writer that was killed leaves its temporaries; the same owner takes their names again."""
+    left = tmp_path / f"{temporary_prefix(owner='job-1001')}0.exr"
+    other = tmp_path / f"{temporary_prefix(owner='other-1001')}0.exr"
+    for path in (left, other):
+        path.write_bytes(b"half a picture")
+    write_frame(frame, path=tmp_path / "result.exr", overwrite=False, owner="job-1001")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, "result.exr"])
+    left.write_bytes(b"half a picture")
+    remove_temporaries(folder=tmp_path, owner="job")
+    remove_temporaries(folder=tmp_path / "gone", owner="job")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, "result.exr"])

@@ -1,0 +1,51 @@
+"""Keeps a home from growing without end: work folders that no job needs any more, and the oldest of the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+_IN_USE_SECONDS = 24 * 3600.0
+"""What was used so lately may belong to a job that runs. Many file systems note reading only once a day."""
+_LEFT_SHARE = 0.8
+"""How full the cache is afterwards, so that not every new file makes it look for an old one."""
+
+
+def remove_work_folders(*, jobs: Path, unneeded: Callable[[str], bool]) -> None:
+    """Remove the work folders of jobs that are `unneeded`, by their ids: a killed service leaves such behind."""
+    with contextlib.suppress(OSError):
+        for folder in jobs.iterdir():
+            if unneeded(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def trim_cache(*, cache: Path, bytes_max: int) -> None:
+    """Remove the files that were not used for longest, until the cache has `bytes_max` at most.
+
+    Only folders of the cache are looked into: what lies beside them is small, and may be open. Files used within a
+    day stay, whatever the size.
+    """
+    found: list[tuple[float, int, str]] = []
+    for folder, _, names in os.walk(cache):
+        for name in names if Path(folder) != cache else ():
+            path = os.path.join(folder, name)  # noqa: PTH118 (there may be very many)
+            with contextlib.suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116
+                found.append((max(status.st_atime, status.st_mtime), status.st_size, path))
+    size = sum(entry[1] for entry in found)
+    if size <= bytes_max:
+        return
+    before, latest = size, time.time() - _IN_USE_SECONDS
+    for used, length, path in sorted(found):
+        if size <= _LEFT_SHARE * bytes_max or used > latest:
+            break
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+            size -= length
+    _LOG.info("the cache had %d bytes, it has %d now; its limit is %d", before, size, bytes_max)
