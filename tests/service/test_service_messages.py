@@ -14,6 +14,7 @@ import pytest
 
 from overscan.core.engines import Estimate, Notice, Plan, Step
 from overscan.core.geometry import Window
+from overscan.core.jobs import Task
 from overscan.service import _messages as messages
 from overscan.service._errors import EngineFaultError
 from overscan.service._frame_sets import read_frames, write_frames
@@ -150,3 +151,26 @@ def test_spellings_of_one_output_are_one() -> None:
     spellings = ("/s/out.%04d.exr", "/s/out.####.exr", "/s/./out.%d.exr", "/s/x/../out.@@@@.exr")
     assert len({output_key(path) for path in spellings}) == 1
     assert output_key("/s/out.%04d.exr") != output_key("/s/other.%04d.exr")
+
+
+class _AsOlderPythonPickles:
+    """Pickles as Enum members do on Python 3.11.0 to 3.11.3, Debian 12's among them."""
+
+    def __init__(self, kind: object, name: str) -> None:
+        self._what = (kind, name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (getattr, self._what)
+
+
+def test_enumerations_of_older_pythons_are_read() -> None:
+    stream = sent(messages.Finished(value=_AsOlderPythonPickles(Task, "EXTEND")))
+    _, answer = messages.read_report(stream) or (0, None)
+    assert isinstance(answer, messages.Finished)
+    assert answer.value is Task.EXTEND
+
+
+@pytest.mark.parametrize("kind", [Notice, Path])
+def test_no_other_attribute_is_reached_that_way(kind: type) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="no business"):
+        messages.read_report(sent(messages.Finished(value=_AsOlderPythonPickles(kind, "__init__"))))
