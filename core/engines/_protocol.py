@@ -186,7 +186,8 @@ class Engine(Protocol):
     def plan(self, job: Job) -> Plan:
         """Steps, their dependencies, memory and time, and everything that stands in the way.
 
-        Reads headers, and pixels of a few frames at most. Problems with the job or its files are returned in `Plan.problems`.
+        Reads headers, and pixels of a few frames at most. Problems with the job or its files are returned in
+        `Plan.problems`.
         """
 
     def run(self, step: Step, context: Context) -> None:

@@ -29,7 +29,11 @@ def installed_engines() -> tuple[InstalledEngine, ...]:
     found = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
-            found.append(InstalledEngine(name=entry.name, engine=entry.load()()))
+            engine = entry.load()()
+            if isinstance(engine, Engine):
+                found.append(InstalledEngine(name=entry.name, engine=engine))
+            else:
+                found.append(InstalledEngine(name=entry.name, engine=None, reason="it has no card, plan and run"))
         except Exception as error:  # a third party's import may raise anything
             found.append(InstalledEngine(name=entry.name, engine=None, reason=f"{type(error).__name__}: {error}"))
     return tuple(found)

@@ -60,7 +60,8 @@ def kept_check(folder: Path, frame: int, path: Path, *, inputs: Stamp) -> FrameC
 def _files(result: Path, inputs: Stamp) -> list[list[str | int]]:
     """The result and its inputs, by what changes when somebody writes them."""
     status = result.stat()
-    return [[str(result), status.st_size, status.st_mtime_ns], *(list(entry) for entry in inputs)]
+    files: list[list[str | int]] = [[str(result), status.st_size, status.st_mtime_ns]]
+    return files + [list(entry) for entry in inputs]
 
 
 def compare(

@@ -19,6 +19,7 @@ from overscan.core.engines.plate._fetch import fetch
 from overscan.core.engines.plate._field import Field, FieldMaker
 from overscan.core.engines.plate._lattice import Array, Lattice
 from overscan.core.engines.plate._motion import MotionStore
+from overscan.core.engines.plate._noise import noise_variance
 from overscan.core.engines.plate._proxy import Mask
 from overscan.core.engines.plate._pyramid import membrane
 from overscan.core.engines.plate._trace import NOWHERE, Found, Target, Visible, nearest, trace
@@ -121,7 +122,10 @@ class Holdout:
                 here = np.flatnonzero(source.frame == frame)
                 x = (source.x[here] - self._lattice.x0) / self._lattice.dx
                 y = (source.y[here] - self._lattice.y0) / self._lattice.dy
-                value[here] = fetch(pixels, x.astype(np.float32), y.astype(np.float32))[0]
+                # A cell counts as seen up to half a sample beyond its node, where there is nothing to fetch from.
+                x = np.clip(x, 0, self._lattice.width - 1).astype(np.float32)
+                y = np.clip(y, 0, self._lattice.height - 1).astype(np.float32)
+                value[here] = fetch(pixels, x, y)[0]
         return values
 
     def _trial(
@@ -140,12 +144,15 @@ class Holdout:
             sums: Errors = total.reshape(cells.shape).astype(np.float64)
             return sums
 
+        count = gathered(np.ones(len(rows)))
+        # A copy brings its own grain against the plate's, which no eye sees; that a fill has none, every eye does.
+        grain = 2 * noise_variance(pixels, kept) * count
         return Trial(
             frame=frame,
             tried=len(rows),
-            copied=gathered(((value - real) ** 2).mean(axis=-1)),
+            copied=np.maximum(gathered(((value - real) ** 2).mean(axis=-1)) - grain, 0),
             smooth=gathered(((smooth - real) ** 2).mean(axis=-1)),
-            count=gathered(np.ones(len(rows))),
+            count=count,
         )
 
 

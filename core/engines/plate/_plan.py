@@ -8,6 +8,7 @@ import numpy as np
 
 from overscan.core.engines._protocol import EngineCard, Estimate, Notice, Plan, Step
 from overscan.core.engines.plate._engine import SEARCH_RANGE
+from overscan.core.engines.plate._proxy import LONGEST
 from overscan.core.engines.plate._trials import frames_for_trials
 from overscan.core.errors import ErrorRecord, InvalidJobError
 from overscan.core.jobs import ExtrasMode, Job
@@ -39,6 +40,8 @@ _COPY_SECONDS_PER_MEGAPIXEL = 0.8
 _CARRY_SECONDS_PER_MEGAPIXEL = 0.12
 """A frame: what is generated, and what is only read and written."""
 _MATTES_LOOKED_AT = 3
+_MOTION_BYTES_PER_PIXEL = 5
+"""Motion of a frame to both neighbours, for each pixel of the picture it is measured on, and the thumbnail."""
 
 
 def plan(job: Job, *, card: EngineCard) -> Plan:
@@ -61,6 +64,7 @@ def plan(job: Job, *, card: EngineCard) -> Plan:
 def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, ...]) -> Plan:
     layout, first = shot.layout, shot.render[0]
     pixels = shot.coverage(first).width * shot.coverage(first).height
+    plate_pixels = shot.data_window(first).width * shot.data_window(first).height
     made, most = _generated_pixels(shot)
     bytes_per_pixel = sum(channel.dtype.itemsize for channel in shot.header(first).channels)
     extras = 24 if shot.job.output.extras is not ExtrasMode.NONE else 0
@@ -82,7 +86,7 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
             memory_bytes=_BASE_BYTES + pixels * (120 + 3 * bytes_per_pixel) + chunk * most * _TRACE_BYTES,
             seconds=seconds,
             output_bytes=len(shot.render) * pixels * (bytes_per_pixel + extras // 4),
-            work_bytes=len(shot.frames) * 3_500_000,
+            work_bytes=len(shot.frames) * _MOTION_BYTES_PER_PIXEL * min(plate_pixels, LONGEST * LONGEST * 9 // 16),
         ),
         colour_space=shot.space.name,
         encoding=encoding(shot),

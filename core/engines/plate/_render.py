@@ -89,8 +89,8 @@ class Renderer:
                     plate = reading.result()
                     if position + 1 < len(indices):
                         reading = reader.submit(self._shot.read, self._shot.frames[indices[position + 1]])
-                    work = works.pop(index, None)  # each frame's arrays are let go of when it is written
-                    generated = None if work is None else self._generated(work, plate)
+                    own = works.pop(index, None)  # each frame's arrays are let go of when it is written
+                    generated = None if own is None else self._generated(own, plate)
                     self._composer.write(plate, generated)
                     report()
                     seconds = shared + time.monotonic() - begun

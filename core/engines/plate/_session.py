@@ -96,7 +96,7 @@ class Session:
             self._store.prepare(pairs[done : done + self._threads], threads=self._threads)
 
     def _try(self, step: Step, context: Context) -> None:
-        if not self._copies:
+        if not self._copies or self._copy == "always":
             return
         trials = self._holdout.run(
             [self._index[frame] for frame in step.frames],

@@ -34,6 +34,7 @@ class Trial:
     tried: int
     """Samples that were hidden."""
     copied: Errors
+    """Beyond what grain alone makes two frames differ by."""
     smooth: Errors
     count: Errors
 
