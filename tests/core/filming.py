@@ -5,6 +5,7 @@ Nothing here uses Overscan's own reading, writing or comparing: what is proven w
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,6 @@ from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import AnyTask, Inpaint, Job, MatteSource, OutputSpec, SequenceSource
 
 TYPES = {np.float16: "half", np.float32: "float", np.uint32: "uint", np.uint16: "uint16", np.uint8: "uint8"}
-DTYPES = {name: np.dtype(kind) for kind, name in TYPES.items()}
 EXTRAS = ("generated.A", "confidence.Y", "source.X", "source.Y", "source.frame", "source.kind")
 
 Planes = Mapping[str, np.ndarray]
@@ -54,10 +54,12 @@ def read(path: Path) -> list[Image]:
     while file.seek_subimage(len(parts), 0):
         spec = file.spec()
         planes = {}
-        for at, name in enumerate(spec.channelnames):
-            samples = file.read_image(len(parts), 0, at, at + 1, spec.channelformat(at))
+        for kind, run_of in itertools.groupby(range(spec.nchannels), key=lambda at: str(spec.channelformat(at))):
+            channels = list(run_of)
+            samples = file.read_image(len(parts), 0, channels[0], channels[-1] + 1, kind)
             assert samples is not None, file.geterror()
-            planes[name] = np.ascontiguousarray(samples[..., 0])
+            for at in channels:
+                planes[spec.channelnames[at]] = np.ascontiguousarray(samples[..., at - channels[0]])
         attributes = {attribute.name: attribute.value for attribute in spec.extra_attribs}
         parts.append(
             Image(
@@ -106,6 +108,26 @@ def write(
         # Python hands one type of samples over; every value used here survives the way through double.
         pixels = np.stack([plane.astype(np.float64) for plane in planes.values()], axis=-1)
     assert output.write_image(np.ascontiguousarray(pixels)), output.geterror()
+    assert output.close(), output.geterror()
+    return path
+
+
+def write_parts(path: Path, parts: Mapping[str, Planes]) -> Path:
+    """Write an EXR file of several parts, each of one sample type."""
+    specs = []
+    for name, planes in parts.items():
+        height, width = next(iter(planes.values())).shape
+        kind = TYPES[next(iter(planes.values())).dtype.type]
+        spec = oiio.ImageSpec(width, height, len(planes), kind)
+        spec.channelnames = tuple(planes)
+        spec.attribute("oiio:subimagename", name)
+        specs.append(spec)
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), tuple(specs)), output.geterror()
+    for index, (spec, planes) in enumerate(zip(specs, parts.values(), strict=True)):
+        if index:
+            assert output.open(str(path), spec, "AppendSubimage"), output.geterror()
+        assert output.write_image(np.ascontiguousarray(np.stack(list(planes.values()), axis=-1))), output.geterror()
     assert output.close(), output.geterror()
     return path
 

@@ -58,6 +58,7 @@ def test_a_full_home_disk_says_so_and_goes_on_when_there_is_room(
     assert_same(tmp_path / "late", whole)
 
 
+@pytest.mark.slow
 def test_a_home_disk_that_fills_up_under_a_job(
     new_cli: Callable[..., Cli], panning_plate: str, whole: Path, tmp_path: Path, small_disk: Callable[..., Path]
 ) -> None:

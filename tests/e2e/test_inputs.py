@@ -71,11 +71,13 @@ def test_every_damaged_plate_is_refused(cli: Cli, shared_data: Path, panning_pla
 
 @pytest.fixture
 def eight_bit(tmp_path: Path) -> tuple[str, str]:
-    """Patterns of a PNG plate and of its PNG matte, a soft square that moves."""
+    """Patterns of a PNG plate with a red square that moves, and of its PNG matte, one edge of it soft."""
     light = texture(width=160, height=64, seed=3)
     code = np.clip(255 * (light / 4) ** (1 / 2.2), 0, 255).astype(np.uint8)
     for position, frame in enumerate(range(1, 7)):
-        write(tmp_path / f"plate.{frame:04d}.png", code[:, 4 * position : 4 * position + 96], names="RGB")
+        plate = code[:, 4 * position : 4 * position + 96].copy()
+        plate[21:39, 11 + 8 * position : 29 + 8 * position] = 250, 10, 10  # what is to be removed
+        write(tmp_path / f"plate.{frame:04d}.png", plate, names="RGB")
         matte = np.zeros((64, 96, 1), np.uint8)
         matte[20:40, 10 + 8 * position : 30 + 8 * position] = 255
         matte[19, 10 + 8 * position : 30 + 8 * position] = 128

@@ -124,3 +124,30 @@ def test_the_cache_forgets_frames_that_changed(tmp_path):
         assert not same_files(warm.path(frame), first.path(frame))
     assert _copied(cold) > 500
     assert np.isfinite(cold.light(3)).all()
+
+
+def test_a_piece_far_from_the_rest_of_a_long_shot(tmp_path):
+    """A frame hears the trials near it in time, and those alone, whatever else is rendered."""
+    frames = tuple(range(1, 65))
+    plate = pan(tmp_path / "p", step=(3.3, 0), start=(2, 20), frames=frames, size=(64, 40))
+    job = make_job(Extend(size=(80, 40)), plate, str(tmp_path / "whole/o.%04d.exr"), parameters={"search_range": 6})
+    whole = run(job, tmp_path / "1")
+    for at, piece in enumerate((frames[:2], frames[30:33], frames[-2:])):
+        done = run(_to(job, tmp_path / "pieces", frames=piece), tmp_path / f"piece{at}")
+        assert len(done.plan.steps) < len(whole.plan.steps)
+        for frame in piece:
+            assert same_files(whole.path(frame), done.path(frame)), frame
+    assert _copied(whole) > 5000
+
+
+def test_the_cache_tells_mattes_apart(tmp_path):
+    plate = pan(tmp_path / "p", frames=range(1, 7), size=(128, 80))
+    runs = []
+    for at, centre in enumerate(((40, 30), (80, 50))):
+        write(tmp_path / "m.exr", {"A": ellipse((128, 80), centre=centre, radii=(16, 12))})
+        job = make_job(inpaint(str(tmp_path / "m.exr")), plate, str(tmp_path / f"{at}.%d.exr"))
+        runs.append(run(job, tmp_path / str(at), cache=tmp_path / "cache"))
+    cold = run(_to(runs[1].job, tmp_path / "cold"), tmp_path / "2")
+    assert _copied(cold) > 500
+    for frame in range(1, 7):
+        assert same_files(runs[1].path(frame), cold.path(frame))

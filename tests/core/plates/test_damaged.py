@@ -23,12 +23,13 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     except OverscanError as error:
         record = error.record
         code, message, where, number = record.code, record.message, record.path, record.frame
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # Not ru_maxrss: that counts what the parent held when it started this process.
+    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
     print("end", json.dumps([path.name, code, message, where, number, time.monotonic() - begin, peak]), flush=True)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits memory by RLIMIT_AS, which Windows lacks")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measures memory in /proc")
 def test_every_damaged_file_is_refused_in_bounded_time_and_memory(shared_data):
     folder = shared_data / "openexr-images" / "Damaged"
     done = subprocess.run([sys.executable, "-c", READ_ALL, str(folder)], capture_output=True, text=True, timeout=120)

@@ -183,7 +183,7 @@ def test_the_plate_and_the_matte_are_never_overwritten(tmp_path):
     plate = pan(tmp_path / "p", frames=(1, 2))
     matte = _matte(tmp_path / "m", (1, 2))
     (tmp_path / "link").symlink_to(tmp_path / "p", target_is_directory=True)
-    os.symlink(tmp_path / "p/plate.0002.exr", tmp_path / "innocent.2.exr")
+    (tmp_path / "innocent.2.exr").symlink_to(tmp_path / "p/plate.0002.exr")
     outputs = (plate, str(tmp_path / "link/plate.####.exr"), str(tmp_path / "x/../p/plate.%04d.exr"), matte)
     for out in (*outputs, str(tmp_path / "innocent.%d.exr")):
         job = make_job(inpaint(matte), plate, out, output={"overwrite": True, "extras": ExtrasMode.NONE})
