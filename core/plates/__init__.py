@@ -9,7 +9,7 @@ from overscan.core.plates._compression import EXR_COMPRESSIONS, LOSSLESS_FALLBAC
 from overscan.core.plates._consistent import check_consistent
 from overscan.core.plates._frame import Channel, ExrAttribute, Part, PartHeader, Plane, PlateFrame, with_text
 from overscan.core.plates._hash import HashMemo, content_hash
-from overscan.core.plates._interleave import same_samples
+from overscan.core.plates._interleave import same_parts, same_samples
 from overscan.core.plates._layers import alpha_plane, colour_planes, find_part, layers, views
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
 from overscan.core.plates._read import read_frame, read_header
@@ -38,6 +38,7 @@ __all__ = [
     "lossless_compression",
     "read_frame",
     "read_header",
+    "same_parts",
     "same_samples",
     "views",
     "with_text",

@@ -44,3 +44,12 @@ def same_samples(one: Plane, other: Plane) -> bool:
         return False
     kind = f"u{one.dtype.itemsize}"
     return bool(np.array_equal(one.view(kind), other.view(kind)))
+
+
+def same_parts(one: Part, other: Part) -> bool:
+    """Whether two parts agree in channels, data window and every bit; quicker than plane by plane."""
+    if one.header.channels != other.header.channels or one.header.data_window.shape != other.header.data_window.shape:
+        return False
+    if len({channel.dtype for channel in one.header.channels}) > 1:
+        return all(same_samples(plane, other.planes[name]) for name, plane in one.planes.items())
+    return same_samples(interleaved(one), interleaved(other))

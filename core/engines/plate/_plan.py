@@ -20,7 +20,7 @@ PREPARE, ANALYSE, TRY, RENDER = "prepare", "analyse", "try", "render"
 
 _PAIRS_PER_STEP = 16
 _TRIALS_PER_STEP = 8
-_MOST_FRAMES_PER_STEP = 16
+_MOST_FRAMES_PER_STEP = 32
 _TRACE_BYTES = 96
 """Memory a pixel to generate takes while it is followed, in one frame."""
 _TRACE_BUDGET = 400 << 20

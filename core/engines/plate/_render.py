@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from overscan.core.shots import Shot
 
 _FADE_PER_FRAME = 0.985
 """How much less a pixel is trusted for each frame that its source is away."""
+
+
+_WRITERS = 2
+"""Frames that are written and checked at once; each holds its pictures in memory."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,31 +77,32 @@ class Renderer:
                 work.sources = sources
             self._fetch(list(works.values()), tick=tick)
         shared = (time.monotonic() - start) / len(indices)
-        # Reading the next frame and checking the last one go on beside writing: half the work of a frame is waiting.
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as checker:
-            reading = reader.submit(self._shot.read, self._shot.frames[indices[0]])
-            checking: list[tuple[Future[FrameCheck], float]] = []
+        # Frames are written and checked beside the making of the next: half of that work is waiting for the disk.
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            pending: deque[tuple[Future[FrameCheck], float]] = deque()
 
             def report() -> None:
-                while checking:
-                    check, seconds = checking.pop()
-                    finished(check.result(), seconds)
+                check, begun = pending.popleft()
+                result = check.result()
+                finished(result, shared + time.monotonic() - begun)
 
             try:
-                for position, index in enumerate(indices):
+                for index in indices:
                     begun = time.monotonic()
                     tick()
-                    plate = reading.result()
-                    if position + 1 < len(indices):
-                        reading = reader.submit(self._shot.read, self._shot.frames[indices[position + 1]])
+                    plate = self._shot.read(self._shot.frames[index])
                     own = works.pop(index, None)  # each frame's arrays are let go of when it is written
                     generated = None if own is None else self._generated(own, plate)
-                    self._composer.write(plate, generated)
+                    if len(pending) == _WRITERS:
+                        report()
+                    pending.append((writers.submit(self._finish, plate, generated), begun))
+            finally:  # frames that are on their way count, whatever came of the next
+                while pending:
                     report()
-                    seconds = shared + time.monotonic() - begun
-                    checking.append((checker.submit(self._composer.check, plate, generated), seconds))
-            finally:  # the last frame is there, whatever came of the next
-                report()
+
+    def _finish(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
+        self._composer.write(plate, generated)
+        return self._composer.check(plate, generated)
 
     def _work(self, index: int) -> _Work:
         frame = self._shot.frames[index]
