@@ -1,8 +1,10 @@
-"""Names of files that are being written, by which what a killed writer left behind is told apart and removed."""
+"""Files that are being written: beside their place, under names that tell what a killed writer left behind."""
 
 from __future__ import annotations
 
 import contextlib
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -20,3 +22,19 @@ def remove_temporaries(*, folder: Path, owner: str) -> None:
         for path in folder.iterdir():
             if path.name.startswith(temporary_prefix(owner=owner)):
                 path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of `path` in one step if nothing is raised, and is gone otherwise.
+
+    For our own small files; plates have `write_frame`. Several threads or processes may write one `path` at once:
+    each has a file of its own, and the last one stays. Makes the folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

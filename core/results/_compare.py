@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from overscan.core.geometry import Window
 from overscan.core.plates import Part, Plane, PlateFrame, same_parts, same_samples
 from overscan.core.shots import Stamp
 from overscan.core.shots._samples import as_type
+from overscan.core.temporaries import written_beside
 
 Mask = npt.NDArray[np.bool_]
 
@@ -40,10 +40,8 @@ class FrameCheck:
 def keep_check(folder: Path, check: FrameCheck, *, inputs: Stamp) -> None:
     """Keep the record of a check in `folder`, with what tells whether the result or its `inputs` change later."""
     record = asdict(check) | {"path": str(check.path), "files": _files(check.path, inputs)}
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{check.frame}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(record))
-    temporary.replace(folder / f"{check.frame}.json")
+    with written_beside(folder / f"{check.frame}.json") as temporary:
+        temporary.write_text(json.dumps(record))
 
 
 def kept_check(folder: Path, frame: int, path: Path, *, inputs: Stamp) -> FrameCheck | None:

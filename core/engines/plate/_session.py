@@ -27,6 +27,7 @@ from overscan.core.frames import format_frames
 from overscan.core.geometry import Window
 from overscan.core.results import Composer, FrameCheck
 from overscan.core.shots import Shot, survey
+from overscan.core.temporaries import written_beside
 
 _UNRELIABLE = 0.5
 """Mean odds of copying below which the artist is told that the shot does not lend itself to it: a smooth fill wins."""
@@ -67,7 +68,8 @@ class Session:
         if painted:
             # An empty matte must not cost an analysis.
             facts |= asdict(measure_stretch(self._shot))
-        _write(self._work / "shot.json", json.dumps(facts))
+        with written_beside(self._work / "shot.json") as temporary:
+            temporary.write_text(json.dumps(facts))
 
     def _frames_to_paint(self, step: Step, context: Context) -> list[int]:
         """Numbers of the frames in which anything is to be generated."""
@@ -234,12 +236,6 @@ class Session:
 
     def _trial_path(self, frame: int) -> Path:
         return self._work / "trials" / f"{frame}.npz"
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 class _Ticker:
