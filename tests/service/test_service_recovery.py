@@ -22,7 +22,10 @@ def test_a_killed_worker_costs_the_step_in_flight_only(
     assert done.state == JobState.JOB_STATE_SUCCEEDED
     assert sorted(set(rendered(ledger))) == list(range(FIRST, 1007))
     assert len(rendered(ledger)) <= 7
-    assert sum(step.attempts for step in done.steps) == len(done.steps) + 1
+    # The signal may fall between two steps, which then costs none.
+    assert sum(step.attempts for step in done.steps) <= len(done.steps) + 1
+    workers = {line.split()[3] for line in ledger.read_text().splitlines()}
+    assert len(workers) == 2
 
 
 def test_a_killed_inspector_is_replaced(service: Service, make_spec: Callable[..., JobSpec]) -> None:
