@@ -7,7 +7,7 @@ OpenColorIO configuration or fixed by the file format's own standard, and `Colou
 """
 
 from overscan.core.colour._config import ColourConfig, load_config
-from overscan.core.colour._curves import acescct, analysis_proxy, display_encode, gain_log2
+from overscan.core.colour._curves import acescct, acescct_to_linear, analysis_proxy, display_encode, gain_log2
 from overscan.core.colour._resolve import ColourSpace, Origin, resolve_space
 from overscan.core.colour._transform import LinearTransform, to_display
 
@@ -17,6 +17,7 @@ __all__ = [
     "LinearTransform",
     "Origin",
     "acescct",
+    "acescct_to_linear",
     "analysis_proxy",
     "display_encode",
     "gain_log2",

@@ -35,10 +35,6 @@ class ColourConfig:
         space = self.handle.getColorSpace(name) or self.handle.findColorSpaceForID(name)
         return str(space.getName()) if space else ""
 
-    def space_names(self) -> tuple[str, ...]:
-        """Names of all colour spaces a user may give, without aliases, in the configuration's order."""
-        return tuple(space.getName() for space in self.handle.getColorSpaces())
-
     def near_matches(self, *, name: str) -> tuple[str, ...]:
         """Up to four canonical names whose name, alias or role looks like `name`, the nearest first."""
         spellings: dict[str, str] = {}

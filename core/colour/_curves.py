@@ -31,6 +31,15 @@ def acescct(pixels: npt.ArrayLike) -> Pixels:
         return np.where(linear <= _CCT_BREAK, toe, curved).astype(np.float32, copy=False)
 
 
+def acescct_to_linear(codes: npt.ArrayLike) -> Pixels:
+    """The inverse of `acescct`: code values of any shape to float32 linear light of the same shape."""
+    curved = np.asarray(codes, dtype=np.float32)
+    light = np.exp2(curved * np.float32(17.52) - np.float32(9.72))
+    toe = (curved - np.float32(_CCT_OFFSET)) / np.float32(_CCT_SLOPE)
+    bend = np.float32(_CCT_SLOPE * _CCT_BREAK + _CCT_OFFSET)
+    return np.where(curved <= bend, toe, light).astype(np.float32, copy=False)
+
+
 def analysis_proxy(pixels: npt.ArrayLike) -> Pixels:
     """What feature matching and optical flow look at: ACEScct-shaped, finite everywhere, 0 to 1.468.
 

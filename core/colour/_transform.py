@@ -22,8 +22,12 @@ class LinearTransform:
     through untouched.
     """
 
-    def __init__(self, *, config: ColourConfig, space: ColourSpace) -> None:
-        """Raises `ColourSpaceError` for a data space, and where the configuration knows no way to linear light."""
+    def __init__(self, *, config: ColourConfig, space: ColourSpace, linear: str = "") -> None:
+        """`linear` names a scene-linear space to go to in place of the plate's own, such as another plate's
+        `linear_name`; it changes nothing for light of unknown primaries.
+
+        Raises `ColourSpaceError` for a data space, and where the configuration knows no way to linear light.
+        """
         if space.is_data:
             raise ColourSpaceError(
                 f"'{space.name}' is a data space: its values are no colours and cannot be brought to linear light.",
@@ -34,9 +38,9 @@ class LinearTransform:
         self.linear_name = space.name
         self._forward: Any = None
         self._inverse: Any = None
-        if space.is_scene_linear:
+        if space.is_scene_linear and (not space.name or linear in ("", space.name)):
             return
-        self.linear_name = _linear_sibling(config, space.name)
+        self.linear_name = linear or _linear_sibling(config, space.name)
         try:
             self._forward = _processor(config, space.name, self.linear_name)
             self._inverse = _processor(config, self.linear_name, space.name)
