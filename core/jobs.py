@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from overscan.core.controls import Controls
+from overscan.core.media import MatteSource as MatteSource
+from overscan.core.media import SequenceSource as SequenceSource
+
 ParameterValue = bool | int | float | str
 """Value of an engine parameter."""
 
@@ -41,35 +45,6 @@ class Use(str, Enum):
 
     TEMP = "temp"
     FINAL = "final"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceSource:
-    """Images to read."""
-
-    path: str
-    """Path pattern, absolute."""
-    frames: tuple[int, ...] | None = None
-    """The frames that belong to the shot, ascending; None means all that are on disk."""
-    part: str = ""
-    """Part of a multi-part file; empty means the first with the layer."""
-    layer: str = ""
-    """Layer to work on; empty means plain R, G, B."""
-    view: str = ""
-    """View of a multi-view file; empty means the default."""
-    colour_space: str = ""
-    """Name in the OpenColorIO configuration; empty means what the file says."""
-    pixel_aspect: float | None = None
-    """In place of the file's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatteSource:
-    """A single-channel image sequence: 1 replaces, 0 keeps, between mixes."""
-
-    sequence: SequenceSource
-    channel: str = ""
-    """Empty means A where there is one, else the only channel, else R."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +157,7 @@ class Job:
     seed: int = 0
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     """The engine's own parameters that were set."""
+    controls: Controls = field(default_factory=Controls)
     labels: Labels = Labels()
     use: Use = Use.TEMP
 

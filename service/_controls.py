@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from google.protobuf.struct_pb2 import Value
 
+from overscan.core import controls as core_controls
 from overscan.core.engines import EngineCard, Parameter
 from overscan.core.errors import ErrorRecord, InvalidJobError, OverscanError
 from overscan.core.jobs import ParameterValue, Task
@@ -11,7 +14,7 @@ from overscan.service._errors import InvalidParameterError, UnsupportedControlEr
 from overscan.v1.controls_pb2 import Controls
 from overscan.v1.job_pb2 import JobSpec
 
-_HANDED_ON = {"seed", "parameters"}
+_HANDED_ON = {"seed", "parameters", *(field.name for field in fields(core_controls.Controls))}
 """The controls that core's `Job` has a place for."""
 
 

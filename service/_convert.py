@@ -84,6 +84,7 @@ def plan_to_wire(plan: engines.Plan, *, engine: str, version: str) -> plan_pb2.P
             for step in plan.steps
         ],
         frames=write_frames(plan.frames),
+        new_frames=write_frames(plan.new_frames),
         plate_offset=geometry_pb2.Offset(x=plan.plate_offset[0], y=plan.plate_offset[1]),
         generated_fraction=plan.generated_fraction,
         estimate=plan_pb2.Estimate(
@@ -122,6 +123,7 @@ def plan_from_wire(wire: plan_pb2.Plan) -> engines.Plan:
             for step in wire.steps
         ),
         frames=read_frames(wire.frames, field="frames") or (),
+        new_frames=read_frames(wire.new_frames, field="new_frames") or (),
         display_window=_window_from_wire(wire.display_window) if wire.HasField("display_window") else None,
         data_window=_window_from_wire(wire.data_window) if wire.HasField("data_window") else None,
         plate_offset=(wire.plate_offset.x, wire.plate_offset.y),

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from overscan.core import jobs
+from overscan.core.controls import Camera, CameraSample, Controls, PointTrajectory, TrajectoryPoint
 from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, OverscanError
+from overscan.core.frames import format_frames
 from overscan.service._errors import PlanRefusedError, UnsupportedError
 from overscan.service._frame_sets import read_frames
+from overscan.v1 import controls_pb2
 from overscan.v1.frames_pb2 import FrameSet
 from overscan.v1.geometry_pb2 import Margins, Size
 from overscan.v1.job_pb2 import JobSpec, Use
@@ -71,6 +74,7 @@ class _Reader:
         elif task is not None and not generates:
             self.bad("plate", "the job has no plate.", "Give the path pattern of the plate.")
         frames = self.frames(spec.frames, "frames")
+        steering = self.controls(spec.controls)
         output = self.output(spec.output)
         use = _USES.get(spec.use)
         if use is None:
@@ -87,6 +91,7 @@ class _Reader:
             model=spec.model,
             seed=spec.controls.seed,
             parameters=dict(parameters),
+            controls=steering,
             labels=jobs.Labels(
                 show=spec.labels.show,
                 sequence=spec.labels.sequence,
@@ -153,6 +158,60 @@ class _Reader:
             colour_space=task.color_space,
         )
 
+    def controls(self, given: controls_pb2.Controls) -> Controls:
+        """The controls that core knows; those it does not are refused with the engine's card in hand."""
+        return Controls(
+            source_frames=self.frames(given.source_frames, "controls.source_frames"),
+            movers=self.matte(given.movers, "controls.movers") if given.HasField("movers") else None,
+            never_copy=self.matte(given.never_copy, "controls.never_copy") if given.HasField("never_copy") else None,
+            clean_plates=tuple(
+                self.sequence(clean, f"controls.clean_plates[{index}]")
+                for index, clean in enumerate(given.clean_plates)
+            ),
+            camera=self.camera(given.camera) if given.HasField("camera") else None,
+            trajectories=tuple(
+                self.trajectory(track, f"controls.trajectories[{index}]")
+                for index, track in enumerate(given.trajectories)
+            ),
+        )
+
+    def camera(self, camera: controls_pb2.Camera) -> Camera:
+        if camera.HasField("strength") and camera.strength != 1:
+            self.add(
+                UnsupportedError(
+                    "this version follows a camera strictly or not at all.",
+                    next_step="Leave the strength out.",
+                    field="controls.camera.strength",
+                    expected="1",
+                    actual=f"{camera.strength:g}",
+                )
+            )
+        samples = (
+            CameraSample(
+                frame=sample.frame,
+                matrix=tuple(sample.matrix),
+                focal_length_mm=sample.focal_length_mm,
+                horizontal_aperture_mm=sample.horizontal_aperture_mm,
+                vertical_aperture_mm=sample.vertical_aperture_mm,
+            )
+            for sample in camera.samples
+        )
+        return Camera(samples=tuple(sorted(samples, key=lambda sample: sample.frame)))
+
+    def trajectory(self, track: controls_pb2.PointTrajectory, field: str) -> PointTrajectory:
+        nowhere = [point.frame for point in track.points if not point.HasField("position")]
+        if nowhere:
+            self.bad(
+                field,
+                f"the track '{track.name}' has no position at {format_frames(nowhere)}.",
+                "Leave the frames out in which the point is lost.",
+            )
+        points = (
+            TrajectoryPoint(frame=point.frame, x=point.position.x, y=point.position.y, occluded=point.occluded)
+            for point in track.points
+        )
+        return PointTrajectory(name=track.name, points=tuple(sorted(points, key=lambda point: point.frame)))
+
     def output(self, output: OutputSpec) -> jobs.OutputSpec:
         self.path(output.path, "output.path", "Give the path pattern of the result, e.g. /shots/sh010/out.%04d.exr.")
         extras = _EXTRAS.get(output.extras)
@@ -206,9 +265,15 @@ class _Reader:
             )
 
     def not_over_inputs(self, spec: JobSpec) -> None:
-        """The result must never land on the plate or on the matte, with `overwrite` or without."""
-        inputs = {"plate": spec.plate.path, "matte": spec.inpaint.matte.sequence.path}
-        for name, path in inputs.items():
+        """The result must never land on anything that the job reads, with `overwrite` or without."""
+        inputs = [
+            ("plate", spec.plate.path),
+            ("matte", spec.inpaint.matte.sequence.path),
+            ("movers matte", spec.controls.movers.sequence.path),
+            ("never-copy matte", spec.controls.never_copy.sequence.path),
+            *(("clean plate", clean.path) for clean in spec.controls.clean_plates),
+        ]
+        for name, path in inputs:
             if path and spec.output.path and output_key(path) == output_key(spec.output.path):
                 self.bad("output.path", f"the result would be written over the {name}.", "Give another output path.")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from overscan.core.errors import InvalidJobError
 from overscan.core.geometry import Window
-from overscan.core.jobs import AnyTask, Extend, Inpaint, Margins
+from overscan.core.jobs import AnyTask, Continue, Extend, Inpaint, Interpolate, Margins
 from overscan.core.plates import DEFAULT_LIMITS, PartHeader
 
 
@@ -19,7 +19,7 @@ class Layout:
     offset: tuple[int, int]
     """Result position = plate position + offset."""
     region: Window | None
-    """What an extension must cover; None for inpainting."""
+    """What an extension must cover; None for other tasks."""
     overscan: Margins | None = None
     """Margins round each frame's own data window, in place of `region`, where overscan is made."""
 
@@ -38,7 +38,7 @@ class Layout:
 def lay_out(*, task: AnyTask, header: PartHeader) -> Layout:
     """Lay a task out for a plate with this header; raises `InvalidJobError` where the task makes no sense."""
     plate = header.display_window
-    if isinstance(task, Inpaint):
+    if isinstance(task, Inpaint | Continue | Interpolate):
         return Layout(display_window=plate, offset=(0, 0), region=None)
     if not isinstance(task, Extend):
         raise InvalidJobError(f"{type(task).__name__} has no layout on a plate.", field="task")

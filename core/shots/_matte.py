@@ -1,4 +1,4 @@
-"""The matte of a job: 1 replaces, 0 keeps, between mixes."""
+"""The mattes of a job: 1 replaces (or moves by itself, or must not be copied), 0 keeps, between mixes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,30 @@ from overscan.core.shots._samples import as_float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatteRole:
+    """What a matte is for, in the words of messages."""
+
+    name: str
+    field: str
+    """Field of the job that names it."""
+    channel_hint: str
+    """How its channel is named."""
+
+
+REPLACED = MatteRole(name="matte", field="inpaint.matte", channel_hint="with --matte-channel")
+MOVERS = MatteRole(
+    name="movers matte", field="controls.movers", channel_hint="as controls.movers.channel in a job file"
+)
+NEVER_COPY = MatteRole(
+    name="never-copy matte", field="controls.never_copy", channel_hint="as controls.never_copy.channel in a job file"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matte:
     """A matte sequence that fits its plate."""
 
+    role: MatteRole
     sequence: Sequence
     part: int
     channel: str
@@ -26,18 +47,21 @@ class Matte:
     """Plate position = matte position + shift; not 0 only where the display windows' origins differ."""
 
     @classmethod
-    def open(cls, source: MatteSource, *, plate: PartHeader, frames: tuple[int, ...]) -> Matte:
+    def open(
+        cls, source: MatteSource, *, plate: PartHeader, frames: tuple[int, ...], role: MatteRole = REPLACED
+    ) -> Matte:
         """Open the matte and check it against the plate.
 
         `frames` are the plate's frames. A matte must have the plate's format and a frame for each of these, or be a
         still (a pattern without a frame number), which then holds for all. Raises `MismatchError` and the errors of
         reading.
         """
-        sequence = _matching_frames(source, frames)
+        sequence = _matching_frames(source, frames, role)
         headers = read_header(sequence.path(sequence.frames[0]))
-        header, channel = _find_channel(headers, source)
-        _check_format(header, plate, path=str(sequence.path(sequence.frames[0])), frame=sequence.frames[0])
+        header, channel = _find_channel(headers, source, role)
+        _check_format(header, plate, role, path=str(sequence.path(sequence.frames[0])), frame=sequence.frames[0])
         return cls(
+            role=role,
             sequence=sequence,
             part=header.index,
             channel=channel,
@@ -53,14 +77,14 @@ class Matte:
         path = self.sequence.path(number)
         header = next((part for part in read_header(path) if part.index == self.part), None)
         if header is not None:
-            _check_format(header, plate, path=str(path), frame=number)
+            _check_format(header, plate, self.role, path=str(path), frame=number)
         if header is None or all(channel.name != self.channel for channel in header.channels):
             raise MismatchError(
-                f"frame {number} of the matte has no channel '{self.channel}'.",
+                f"frame {number} of the {self.role.name} has no channel '{self.channel}'.",
                 next_step="Render the matte anew with the same channels in every frame.",
                 path=path,
                 frame=number,
-                field="inpaint.matte",
+                field=self.role.field,
             )
 
     def number(self, frame: int) -> int:
@@ -92,39 +116,39 @@ class Matte:
         return np.clip(matte, 0.0, 1.0, out=matte)
 
 
-def _matching_frames(source: MatteSource, frames: tuple[int, ...]) -> Sequence:
+def _matching_frames(source: MatteSource, frames: tuple[int, ...], role: MatteRole) -> Sequence:
     sequence = Sequence.find(pattern=source.sequence.path, frames=source.sequence.frames)
     if sequence.is_still:
         return sequence
     missing = sorted(set(frames) - set(sequence.frames))
     if missing:
         raise MismatchError(
-            f"the matte lacks {len(missing)} of the plate's {len(frames)} frames: {format_frames(missing)}.",
+            f"the {role.name} lacks {len(missing)} of the plate's {len(frames)} frames: {format_frames(missing)}.",
             next_step="Render the missing matte frames, or limit the shot with --plate-frames.",
             path=source.sequence.path,
             frame=missing[0],
-            field="inpaint.matte",
+            field=role.field,
             expected=format_frames(frames),
             actual=format_frames(sequence.frames),
         )
     return sequence
 
 
-def _check_format(header: PartHeader, plate: PartHeader, *, path: str, frame: int) -> None:
+def _check_format(header: PartHeader, plate: PartHeader, role: MatteRole, *, path: str, frame: int) -> None:
     want, have = plate.display_window, header.display_window
     if (want.width, want.height) != (have.width, have.height):
         raise MismatchError(
-            f"the matte's format is {have.width}x{have.height}, the plate's is {want.width}x{want.height}.",
+            f"the {role.name}'s format is {have.width}x{have.height}, the plate's is {want.width}x{want.height}.",
             next_step="Render the matte in the plate's format; a matte is never scaled in silence.",
             path=path,
             frame=frame,
-            field="inpaint.matte",
+            field=role.field,
             expected=f"{want.width}x{want.height}",
             actual=f"{have.width}x{have.height}",
         )
 
 
-def _find_channel(headers: tuple[PartHeader, ...], source: MatteSource) -> tuple[PartHeader, str]:
+def _find_channel(headers: tuple[PartHeader, ...], source: MatteSource, role: MatteRole) -> tuple[PartHeader, str]:
     """The part and channel to read: the first part, of those asked for, that has a channel that fits."""
     wanted = source.sequence
     parts = [
@@ -141,10 +165,10 @@ def _find_channel(headers: tuple[PartHeader, ...], source: MatteSource) -> tuple
         wanted_name += f" in part '{wanted.part}'"
     there = ", ".join(channel.name for header in headers for channel in header.channels)
     raise InvalidJobError(
-        f"the matte has no channel {wanted_name}; it has {there}.",
-        next_step="Name one of them with --matte-channel.",
+        f"the {role.name} has no channel {wanted_name}; it has {there}.",
+        next_step=f"Name one of them {role.channel_hint}.",
         path=wanted.path,
-        field="inpaint.matte.channel",
+        field=f"{role.field}.channel",
         actual=there,
     )
 

@@ -1,13 +1,29 @@
-"""Samples between a file's own types and float32 or half."""
+"""Samples between a file's own types and float32 or half, and as light."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from overscan.core.colour import LinearTransform
 from overscan.core.plates import Plane
+
+Light = npt.NDArray[np.float32]
+"""Scene-linear light, ``(height, width, channels)`` with 3 channels, or 1 for a luminance plate; never clamped."""
+
+
+def as_light(planes: Mapping[str, Plane], *, colours: tuple[str, ...], bits: int, transform: LinearTransform) -> Light:
+    """Light of the channels `colours`, which are three or one."""
+    pixels = np.stack([as_float(planes[name], bits=bits) for name in colours], axis=-1)
+    if transform.is_identity:
+        return pixels
+    if len(colours) == 1:
+        # A transform wants three channels; equal ones stay equal on the grey axis.
+        return transform.to_linear(np.repeat(pixels, 3, axis=-1))[..., 1:2]
+    return transform.to_linear(pixels)
 
 
 def as_float(plane: Plane, *, bits: int) -> npt.NDArray[np.float32]:

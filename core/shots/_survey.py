@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from overscan.core.colour import ColourSpace, LinearTransform, load_config, resolve_space
+from overscan.core.colour import ColourConfig, ColourSpace, LinearTransform, load_config
 from overscan.core.engines import Notice
 from overscan.core.errors import (
-    ErrorRecord,
     FrameRangeError,
     InvalidJobError,
     MissingFramesError,
-    OverscanError,
     UnsupportedImageError,
 )
 from overscan.core.frames import format_frames
-from overscan.core.jobs import Inpaint, Job, SequenceSource
+from overscan.core.jobs import Inpaint, Interpolate, Job, SequenceSource
 from overscan.core.plates import (
     PartHeader,
     Sequence,
@@ -32,74 +28,65 @@ from overscan.core.plates import (
     read_header,
     views,
 )
+from overscan.core.shots._clean_plate import CleanPlate
+from overscan.core.shots._findings import READERS, Survey
 from overscan.core.shots._layout import Layout, lay_out
-from overscan.core.shots._matte import Matte
+from overscan.core.shots._matte import MOVERS, NEVER_COPY, REPLACED, Matte
 from overscan.core.shots._shot import Shot, Stamp, stamp
-
-_READERS = 8
-"""Headers read at once: opening files on a network share is waiting, not work."""
-
-_MOST_PROBLEMS = 20
-"""Problems listed; a sequence that is wrong throughout would drown what matters."""
-
-_FORMAT_NAMES = {".exr": "openexr", ".jpg": "jpeg", ".tif": "tiff"}
-"""OpenImageIO's names where they are not the file extension."""
-
-_Result = TypeVar("_Result")
-
-
-@dataclass(slots=True, kw_only=True)
-class Survey:
-    """What was found."""
-
-    shot: Shot | None = None
-    """The opened shot; None where there are problems."""
-    problems: list[ErrorRecord] = field(default_factory=list)
-    warnings: list[Notice] = field(default_factory=list)
-
-    def _attempt(self, call: Callable[[], _Result]) -> _Result | None:
-        try:
-            return call()
-        except OverscanError as error:
-            if len(self.problems) < _MOST_PROBLEMS:
-                self.problems.append(error.record)
-            return None
+from overscan.core.shots._sources import check_motion, open_clean_plates, open_matte, source_frames
+from overscan.core.shots._space import space_of
+from overscan.core.shots._timeline import adds_frames, moments, spacing
 
 
 def survey(job: Job) -> Survey:
-    """Open the plate and the matte of an extend or inpaint job and check them against each other.
+    """Open the plate, the mattes and the controls of a job and check them against each other.
 
-    Reads the header of every frame of the shot, and no pixels. Never raises for what a user can put right: that is
-    in `Survey.problems`.
+    Reads the header of every frame of the shot and of all further images, and no pixels. Never raises for what a user
+    can put right: that is in `Survey.problems`.
     """
     found = Survey()
     source = job.plate
     if source is None:
-        found.problems.append(InvalidJobError("the job names no plate.", field="plate").record)
+        found.note(InvalidJobError("the job names no plate.", field="plate").record)
         return found
-    plate = found._attempt(lambda: _find_plate(source))
+    plate = found.attempt(lambda: _find_plate(source, fills_holes=_fills_holes(job)))
     if plate is None:
         return found
     headers = _read_headers(found, plate, frames=plate.frames)
-    render = found._attempt(lambda: _render_frames(job, plate))
+    timeline = found.attempt(lambda: {moment.frame: moment for moment in moments(job, plate)})
+    render = None if timeline is None else found.attempt(lambda: _render_frames(job, plate, tuple(timeline)))
     if plate.frames[0] not in headers:
         return found
     first = headers[plate.frames[0]]
-    part = found._attempt(lambda: find_part(first, part=source.part, view=source.view, layer=source.layer))
+    part = found.attempt(lambda: find_part(first, part=source.part, view=source.view, layer=source.layer))
     if part is None:
         return found
-    colours = found._attempt(lambda: _colours(source, part))
-    layout = found._attempt(lambda: lay_out(task=job.task, header=part))
-    colour = found._attempt(lambda: _colour(source, part, plate))
-    matte = _open_matte(found, job, headers, part)
-    stamps = _stamps(found, plate, matte)
-    if found.problems or colours is None or layout is None or colour is None or render is None:
+    colours = found.attempt(lambda: _colours(source, part))
+    layout = found.attempt(lambda: lay_out(task=job.task, header=part))
+    config = found.attempt(load_config)
+    colour = None if config is None else found.attempt(partial(_colour, config, source, part, plate))
+    matte = None
+    if isinstance(job.task, Inpaint):
+        matte = open_matte(found, job.task.matte, REPLACED, headers, part)
+    controls = job.controls
+    movers = open_matte(found, controls.movers, MOVERS, headers, part)
+    never_copy = open_matte(found, controls.never_copy, NEVER_COPY, headers, part)
+    sources = found.attempt(lambda: source_frames(controls, plate))
+    clean_plates: tuple[CleanPlate, ...] = ()
+    if config is not None and colours is not None and colour is not None:
+        clean_plates = open_clean_plates(found, controls, config, linear=colour[1].linear_name, colours=len(colours))
+    check_motion(found, controls, plate, part)
+    mattes = tuple(matte for matte in (matte, movers, never_copy) if matte is not None)
+    stamps = _stamps(found, plate, mattes, clean_plates)
+    if found.problems or colours is None or layout is None or colour is None or timeline is None or render is None:
         return found
+    assert sources is not None
     space, transform = colour
     found.shot = Shot(
         job=job,
         plate=plate,
         render=render,
+        moments=timeline,
         headers=headers,
         part=part.index,
         colours=colours,
@@ -108,18 +95,26 @@ def survey(job: Job) -> Survey:
         transform=transform,
         layout=layout,
         matte=matte,
+        movers=movers,
+        never_copy=never_copy,
+        sources=sources,
+        clean_plates=clean_plates,
         stamps=stamps,
     )
     found.warnings += _notices(source, first, part, space, layout)
     return found
 
 
-def _find_plate(source: SequenceSource) -> Sequence:
+def _fills_holes(job: Job) -> bool:
+    """Whether frames that the plate lacks may be just what is asked for."""
+    return isinstance(job.task, Interpolate) and job.task.times is not None
+
+
+def _find_plate(source: SequenceSource, *, fills_holes: bool) -> Sequence:
     plate = Sequence.find(pattern=source.path, frames=source.frames)
-    if source.frames is not None or len(plate.frames) < 3:
+    if source.frames is not None or len(plate.frames) < 3 or fills_holes:
         return plate
-    numbers = plate.frames
-    step = min(after - before for before, after in itertools.pairwise(numbers))
+    numbers, step = plate.frames, spacing(plate)
     gaps = sorted(set(range(numbers[0], numbers[-1] + 1, step)) - set(numbers))
     if gaps:
         # Rendering round a hole in silence would hand the artist a shot of the wrong length.
@@ -136,50 +131,60 @@ def _find_plate(source: SequenceSource) -> Sequence:
 
 
 def _read_headers(found: Survey, plate: Sequence, *, frames: tuple[int, ...]) -> dict[int, tuple[PartHeader, ...]]:
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         pending = {frame: pool.submit(read_header, plate.path(frame)) for frame in frames}
         headers = {}
         for frame, future in pending.items():
-            if (header := found._attempt(future.result)) is not None:
+            if (header := found.attempt(future.result)) is not None:
                 headers[frame] = header
     if headers:
         reference = headers[min(headers)]
         for frame, header in headers.items():
             path = plate.path(frame)
-            found._attempt(lambda h=header, p=path, f=frame: check_consistent(reference, h, path=p, frame=f))  # type: ignore[misc]
+            found.attempt(lambda h=header, p=path, f=frame: check_consistent(reference, h, path=p, frame=f))  # type: ignore[misc]
     return headers
 
 
-def _stamps(found: Survey, plate: Sequence, matte: Matte | None) -> dict[int, Stamp]:
-    with ThreadPoolExecutor(_READERS) as pool:
+def _stamps(
+    found: Survey, plate: Sequence, mattes: tuple[Matte, ...], clean_plates: tuple[CleanPlate, ...]
+) -> dict[int, Stamp]:
+    def files(frame: int) -> list[Path]:
+        return [plate.path(frame), *(matte.sequence.path(matte.number(frame)) for matte in mattes)]
+
+    with ThreadPoolExecutor(READERS) as pool:
         try:
-            stamps = pool.map(lambda frame: stamp(plate=plate, matte=matte, frame=frame), plate.frames)
-            return dict(zip(plate.frames, stamps, strict=True))
+            shared = stamp(clean.path for clean in clean_plates)
+            stamps = pool.map(lambda frame: stamp(files(frame)), plate.frames)
+            return {frame: own + shared for frame, own in zip(plate.frames, stamps, strict=True)}
         except OSError as error:
             gone = MissingFramesError(
                 f"a file has gone while the plate was looked at: {error.strerror}.",
-                next_step="Wait until nobody writes the plate or the matte, then try again.",
+                next_step="Wait until nobody writes the plate, its mattes or clean plates, then try again.",
                 path=error.filename or plate.pattern,
                 field="plate",
             )
-            found.problems.append(gone.record)
+            found.note(gone.record)
             return {}
 
 
-def _render_frames(job: Job, plate: Sequence) -> tuple[int, ...]:
+def _render_frames(job: Job, plate: Sequence, timeline: tuple[int, ...]) -> tuple[int, ...]:
     if job.frames is None:
-        return plate.frames
+        return timeline
     if not job.frames:
         raise FrameRangeError("the job renders no frame.", next_step="Give at least one frame.", field="frames")
-    outside = sorted(set(job.frames) - set(plate.frames))
+    outside = sorted(set(job.frames) - set(timeline))
     if outside:
         raise FrameRangeError(
-            f"frames {format_frames(outside)} are not in the plate, which has {format_frames(plate.frames)}.",
-            next_step="Ask for frames of the plate. New frames before or after it are the task `continue`.",
+            f"frames {format_frames(outside)} are not in the result, which has {format_frames(timeline)}."
+            if adds_frames(job.task)
+            else f"frames {format_frames(outside)} are not in the plate, which has {format_frames(timeline)}.",
+            next_step="Ask for frames of the result."
+            if adds_frames(job.task)
+            else "Ask for frames of the plate. New frames before or after it are the task `continue`.",
             path=plate.pattern,
             frame=outside[0],
             field="frames",
-            expected=format_frames(plate.frames),
+            expected=format_frames(timeline),
             actual=format_frames(job.frames),
         )
     return tuple(sorted(set(job.frames)))
@@ -198,30 +203,11 @@ def _colours(source: SequenceSource, part: PartHeader) -> tuple[str, ...]:
     return colours
 
 
-def _colour(source: SequenceSource, part: PartHeader, plate: Sequence) -> tuple[ColourSpace, LinearTransform]:
-    config = load_config()
-    suffix = plate.path(plate.frames[0]).suffix.lower()
-    space = resolve_space(
-        config,
-        name=source.colour_space,
-        attributes=part.attributes,
-        path=str(plate.path(plate.frames[0])),
-        format_name=_FORMAT_NAMES.get(suffix, suffix.lstrip(".")),
-    )
+def _colour(
+    config: ColourConfig, source: SequenceSource, part: PartHeader, plate: Sequence
+) -> tuple[ColourSpace, LinearTransform]:
+    space = space_of(config, source=source, part=part, path=plate.path(plate.frames[0]))
     return space, LinearTransform(config=config, space=space)
-
-
-def _open_matte(found: Survey, job: Job, headers: dict[int, tuple[PartHeader, ...]], part: PartHeader) -> Matte | None:
-    if not isinstance(job.task, Inpaint):
-        return None
-    source = job.task.matte
-    matte = found._attempt(lambda: Matte.open(source, plate=part, frames=tuple(headers)))
-    if matte is None or matte.sequence.is_still:
-        return matte
-    with ThreadPoolExecutor(_READERS) as pool:
-        for future in [pool.submit(matte.check, frame, plate=part) for frame in headers]:
-            found._attempt(future.result)
-    return matte
 
 
 def _notices(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from overscan.cli import _options as options
 from overscan.cli._exit import exit_code_help
+from overscan.cli._options import Request
+from overscan.cli._spread import with_request
+
+if TYPE_CHECKING:
+    from overscan.v1.job_pb2 import JobSpec
 
 _EPILOG = f"\b\nExit codes:\n{exit_code_help()}"
 
@@ -42,9 +48,9 @@ def _overscan(
 
 
 @app.command()
+@with_request
 def extend(
-    plate: options.Plate,
-    output: options.Output,
+    request: Request,
     format: Annotated[
         str | None, typer.Option(metavar="WxH", help="New format, e.g. 2880x1080, the plate centred in it.")
     ] = None,
@@ -57,101 +63,70 @@ def extend(
     overscan: Annotated[
         str | None, typer.Option(metavar="L,R,T,B|N", help="Samples to add outside the format, which stays.")
     ] = None,
-    frames: options.Frames = None,
-    plate_frames: options.PlateFrames = None,
-    engine: options.Engine = "plate",
-    seed: options.Seed = None,
-    settings: options.Settings = None,
-    colour_space: options.ColourSpace = None,
-    layer: options.Layer = None,
-    part: options.Part = None,
-    view: options.View = None,
-    extras: options.ExtrasMode = None,
-    sample_type: options.Samples = None,
-    compression: options.Compression = None,
-    overwrite: options.Overwrite = False,
-    show: options.Show = None,
-    sequence: options.Sequence = None,
-    shot: options.Shot = None,
-    artist: options.Artist = None,
-    final: options.Final = False,
-    dry_run: options.DryRun = False,
-    detach: options.Detach = False,
-    json: options.Json = False,
 ) -> None:
     """Extend a plate: more image on any side."""
-    from overscan.cli._report import carry_out
-    from overscan.cli._request import Request, extend_job
-    from overscan.cli._run import run_job
+    from overscan.cli._request import extend_job
 
-    request = Request(
-        plate=plate, output=output, frames=frames, plate_frames=plate_frames, engine=engine, seed=seed,
-        settings=settings or (), colour_space=colour_space, layer=layer, part=part, view=view,
-        extras=extras.value if extras else None, sample_type=sample_type.value if sample_type else None,
-        compression=compression, overwrite=overwrite, show=show, sequence=sequence, shot=shot, artist=artist,
-        final=final,
-    )  # fmt: skip
-    carry_out(
-        lambda report: run_job(
-            lambda: extend_job(request, format=format, place=place, margins=margins, overscan=overscan),
-            report=report,
-            dry_run=dry_run,
-            detach=detach,
-        ),
-        json=json,
-    )
+    _run(request, lambda: extend_job(request, format=format, place=place, margins=margins, overscan=overscan))
 
 
 @app.command()
+@with_request
 def inpaint(
-    plate: options.Plate,
+    request: Request,
     matte: Annotated[str, typer.Option(metavar="MATTE", help="The matte: 1 replaces, 0 keeps; e.g. matte.%04d.exr.")],
-    output: options.Output,
     matte_channel: Annotated[
         str | None, typer.Option(metavar="NAME", help="Channel of the matte; default: A, else the only one, else R.")
     ] = None,
-    frames: options.Frames = None,
-    plate_frames: options.PlateFrames = None,
-    engine: options.Engine = "plate",
-    seed: options.Seed = None,
-    settings: options.Settings = None,
-    colour_space: options.ColourSpace = None,
-    layer: options.Layer = None,
-    part: options.Part = None,
-    view: options.View = None,
-    extras: options.ExtrasMode = None,
-    sample_type: options.Samples = None,
-    compression: options.Compression = None,
-    overwrite: options.Overwrite = False,
-    show: options.Show = None,
-    sequence: options.Sequence = None,
-    shot: options.Shot = None,
-    artist: options.Artist = None,
-    final: options.Final = False,
-    dry_run: options.DryRun = False,
-    detach: options.Detach = False,
-    json: options.Json = False,
 ) -> None:
     """Remove what a matte covers and fill it."""
+    from overscan.cli._request import inpaint_job
+
+    _run(request, lambda: inpaint_job(request, matte=matte, matte_channel=matte_channel))
+
+
+@app.command("continue")
+@with_request
+def continue_(
+    request: Request,
+    head: Annotated[int, typer.Option(min=0, metavar="N", help="Frames to make before the first.")] = 0,
+    tail: Annotated[int, typer.Option(min=0, metavar="N", help="Frames to make after the last.")] = 0,
+) -> None:
+    """Make handles: frames before the first and after the last.
+
+    The result holds the plate's frames as they are and the new ones, numbered on.
+    """
+    from overscan.cli._request import continue_job
+
+    _run(request, lambda: continue_job(request, head=head, tail=tail))
+
+
+@app.command()
+@with_request
+def interpolate(
+    request: Request,
+    between: Annotated[int | None, typer.Option(metavar="N", help="New frames in every gap of the plate.")] = None,
+    times: Annotated[
+        str | None, typer.Option(metavar="T,T,…", help="Times in frame numbers, e.g. 1001.5,1010.25.")
+    ] = None,
+) -> None:
+    """Make in-betweens: frames at times between those of the plate.
+
+    Whole times alone keep their numbers; otherwise the result is numbered on from the plate's first frame.
+    """
+    from overscan.cli._request import interpolate_job
+
+    _run(request, lambda: interpolate_job(request, between=between, times=times))
+
+
+def _run(request: Request, make_job: Callable[[], JobSpec]) -> None:
+    """Plan or run the job that a command line asks for."""
     from overscan.cli._report import carry_out
-    from overscan.cli._request import Request, inpaint_job
     from overscan.cli._run import run_job
 
-    request = Request(
-        plate=plate, output=output, frames=frames, plate_frames=plate_frames, engine=engine, seed=seed,
-        settings=settings or (), colour_space=colour_space, layer=layer, part=part, view=view,
-        extras=extras.value if extras else None, sample_type=sample_type.value if sample_type else None,
-        compression=compression, overwrite=overwrite, show=show, sequence=sequence, shot=shot, artist=artist,
-        final=final,
-    )  # fmt: skip
     carry_out(
-        lambda report: run_job(
-            lambda: inpaint_job(request, matte=matte, matte_channel=matte_channel),
-            report=report,
-            dry_run=dry_run,
-            detach=detach,
-        ),
-        json=json,
+        lambda report: run_job(make_job, report=report, dry_run=request.dry_run, detach=request.detach),
+        json=request.json,
     )
 
 

@@ -26,7 +26,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.INTERNAL: "an error inside Overscan, or a check of doctor failed",
     ExitCode.USAGE: "the command line, the job file or the job is wrong",
-    ExitCode.INPUT: "the plate or matte is wrong: missing frames, sizes, range, colour space",
+    ExitCode.INPUT: "the plate or another input is wrong: missing frames, sizes, range, colour space",
     ExitCode.OUTPUT: "the output is there already, cannot be written, or the disk is full",
     ExitCode.ENGINE: "the engine failed, or its worker died",
     ExitCode.SERVICE: "the service cannot be reached or started",

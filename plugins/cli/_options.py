@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
@@ -46,6 +47,50 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the engine; may be repeated."),
 ]
+Quality = Annotated[
+    str | None, typer.Option(metavar="preview|final", help="preview to judge a shot by, final to deliver.")
+]
+SearchRange = Annotated[
+    int | None, typer.Option(metavar="N", help="How far away in time a frame may be that pixels are copied from.")
+]
+Fill = Annotated[
+    str | None,
+    typer.Option(
+        metavar="synthesise|smooth|none", help="What no frame shows: made of the plate's pieces, smooth, or left empty."
+    ),
+]
+Grain = Annotated[
+    bool | None, typer.Option("--grain/--no-grain", help="Whether what is painted gets the plate's grain.")
+]
+SourceFrames = Annotated[
+    str | None, typer.Option(metavar="RANGE", help="Frames of the plate that may be copied from; default: all.")
+]
+NeverCopy = Annotated[
+    str | None, typer.Option(metavar="MATTE", help="Matte: 1 where a frame must never be copied from.")
+]
+Movers = Annotated[
+    str | None, typer.Option(metavar="MATTE", help="Matte: 1 where something moves by itself, unlike the background.")
+]
+CleanPlates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--clean-plate", metavar="IMAGES", help="Still or sequence of the same place to copy from; may be repeated."
+    ),
+]
+Camera = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The shot's camera, JSON, in place of measured motion.")
+]
+Tracks = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Tracked background points: JSON, or a table of name, frame, x, y."),
+]
+TracksY = Annotated[
+    str | None,
+    typer.Option(
+        metavar="down|up:ROWS",
+        help="How y counts in a table: down as in EXR, or up from the lower edge of a format of ROWS rows as in Nuke.",
+    ),
+]
 ColourSpace = Annotated[
     str | None,
     typer.Option("--colorspace", metavar="NAME", help="Colour space of the plate; default: what the file says."),
@@ -69,3 +114,43 @@ Sequence = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the s
 Shot = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the shot.")]
 Artist = Annotated[str | None, typer.Option(metavar="NAME", help="Label: who asked for it.")]
 Final = Annotated[bool, typer.Option("--final", help="For the delivered picture; default: temp.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Options that every task on a plate has, as they were typed; None where they were not."""
+
+    plate: Plate
+    output: Output
+    frames: Frames = None
+    plate_frames: PlateFrames = None
+    engine: Engine = "plate"
+    quality: Quality = None
+    search_range: SearchRange = None
+    fill: Fill = None
+    grain: Grain = None
+    source_frames: SourceFrames = None
+    never_copy: NeverCopy = None
+    movers: Movers = None
+    clean_plate: CleanPlates = None
+    camera: Camera = None
+    tracks: Tracks = None
+    tracks_y: TracksY = None
+    seed: Seed = None
+    settings: Settings = None
+    colour_space: ColourSpace = None
+    layer: Layer = None
+    part: Part = None
+    view: View = None
+    extras: ExtrasMode = None
+    sample_type: Samples = None
+    compression: Compression = None
+    overwrite: Overwrite = False
+    show: Show = None
+    sequence: Sequence = None
+    shot: Shot = None
+    artist: Artist = None
+    final: Final = False
+    dry_run: DryRun = False
+    detach: Detach = False
+    json: Json = False

@@ -16,6 +16,9 @@ def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
         ("engine", f"{plan.engine} {plan.engine_version}".strip()),
         ("frames", f"{count_frames(plan.frames)} ({frames_to_text(plan.frames)})"),
     ]
+    new = count_frames(plan.new_frames)
+    if new:
+        rows.append(("new frames", f"{new} ({frames_to_text(plan.new_frames)})"))
     if plan.HasField("display_window"):
         rows.append(("format", _window(plan.display_window)))
     if plan.HasField("data_window") and plan.data_window != plan.display_window:
@@ -25,7 +28,8 @@ def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
         rows.append(("colour space", plan.color_space))
     if plan.encoding:
         rows.append(("written as", plan.encoding))
-    rows.append(("generated", f"about {plan.generated_fraction:.1%} of each frame"))
+    if not new:
+        rows.append(("generated", f"about {plan.generated_fraction:.1%} of each frame"))
     estimate = plan.estimate
     rows.append(("takes", f"about {duration(estimate.seconds)} and {size(estimate.memory_bytes)} of memory"))
     rows.append(("disk", f"{size(estimate.output_bytes)}, and {size(estimate.work_bytes)} while it runs"))

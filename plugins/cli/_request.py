@@ -3,37 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
 
-from overscan.client import JobFileError, make_problem, parse_job
+from overscan.cli._options import Request
+from overscan.client import JobFileError, load_camera, load_tracks, make_problem, parse_job
 from overscan.v1.job_pb2 import JobSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """Options that every task has, as they were typed; None where they were not."""
-
-    plate: str
-    output: str
-    frames: str | None
-    plate_frames: str | None
-    engine: str
-    seed: int | None
-    settings: Sequence[str]
-    colour_space: str | None
-    layer: str | None
-    part: str | None
-    view: str | None
-    extras: str | None
-    sample_type: str | None
-    compression: str | None
-    overwrite: bool
-    show: str | None
-    sequence: str | None
-    shot: str | None
-    artist: str | None
-    final: bool
 
 
 def extend_job(
@@ -58,8 +32,23 @@ def inpaint_job(request: Request, *, matte: str, matte_channel: str | None) -> J
     return _job(request, "inpaint", {"matte": _given(sequence={"path": matte}, channel=matte_channel)})
 
 
+def continue_job(request: Request, *, head: int, tail: int) -> JobSpec:
+    """Handles. Raises `JobFileError` where the options are no job."""
+    if not head and not tail:
+        raise _usage("The handles are missing.", "Give --head 8, --tail 24 or both, in frames.")
+    return _job(request, "continue", _given(head=head or None, tail=tail or None))
+
+
+def interpolate_job(request: Request, *, between: int | None, times: str | None) -> JobSpec:
+    """In-betweens. Raises `JobFileError` where the options are no job."""
+    if (between is None) == (times is None):
+        what = "The in-betweens are missing" if between is None else "--between and --times exclude each other"
+        raise _usage(f"{what}.", "Give one of --between 1, --times 1001.5,1010.25.")
+    return _job(request, "interpolate", _given(between=between, times=times))
+
+
 def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
-    return parse_job(
+    spec = parse_job(
         _given(
             plate=_given(
                 path=request.plate,
@@ -72,12 +61,20 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
             **{task: what},
             frames=request.frames,
             engine=request.engine,
-            controls=_given(seed=request.seed, parameters=dict(map(_setting, request.settings)) or None) or None,
+            controls=_given(
+                seed=request.seed,
+                source_frames=request.source_frames,
+                never_copy=request.never_copy,
+                movers=request.movers,
+                clean_plates=request.clean_plate or None,
+                parameters=_parameters(request) or None,
+            )
+            or None,
             output=_given(
                 path=request.output,
-                sample_type=request.sample_type,
+                sample_type=request.sample_type.value if request.sample_type else None,
                 compression=request.compression,
-                extras=request.extras,
+                extras=request.extras.value if request.extras else None,
                 overwrite=request.overwrite or None,
             ),
             labels=_given(show=request.show, sequence=request.sequence, shot=request.shot, artist=request.artist)
@@ -85,6 +82,40 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
             use="final" if request.final else "temp",
         )
     )
+    if request.camera is not None:
+        spec.controls.camera.CopyFrom(load_camera(request.camera))
+    if request.tracks is None and request.tracks_y is not None:
+        raise _usage("--tracks-y goes with --tracks only.", "Give the file of tracks as well.")
+    if request.tracks is not None:
+        spec.controls.trajectories.extend(load_tracks(request.tracks, upward_from=_upward_from(request)))
+    return spec
+
+
+def _parameters(request: Request) -> dict[str, object]:
+    """The engine's parameters: those with an option of their own, and those named with --set."""
+    named = _given(quality=request.quality, search_range=request.search_range, fill=request.fill, grain=request.grain)
+    for name, value in map(_setting, request.settings or ()):
+        if name in named:
+            raise _usage(f"The parameter '{name}' is given twice.", "Keep one of its option and --set.")
+        named[name] = value
+    return named
+
+
+def _upward_from(request: Request) -> int | None:
+    """Rows of the format from whose lower edge a table of tracks counts; None where it counts down, as EXR does."""
+    if request.tracks_y is None:
+        if request.tracks is None or request.tracks.lower().endswith(".json"):
+            return None
+        raise _usage(
+            "A table of tracks does not say how its y counts.",
+            "Add --tracks-y down (EXR), or --tracks-y up:1080 (Nuke and most trackers) with the format's rows.",
+        )
+    if request.tracks_y == "down":
+        return None
+    rows = re.fullmatch(r"up:(\d{1,6})", request.tracks_y)
+    if rows is None or not int(rows[1]):
+        raise _usage(f"'{request.tracks_y}' is no way to count y.", "Write --tracks-y down, or --tracks-y up:1080.")
+    return int(rows[1])
 
 
 def _setting(text: str) -> tuple[str, object]:

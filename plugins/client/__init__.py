@@ -1,10 +1,12 @@
 """The Python client of the Overscan service.
 
 `connect` finds the service or starts one, `Client` has a method for each thing it does, `load_job_file`, `parse_job`
-and `dump_job` turn job files into the wire's `JobSpec` and back. The messages themselves are in `overscan.v1`.
+and `dump_job` turn job files into the wire's `JobSpec` and back, `load_camera` and `load_tracks` read what a host has
+exported. The messages themselves are in `overscan.v1`.
 """
 
 from overscan.client._client import ENDED, Client, connect
+from overscan.client._controlfiles import load_camera, load_tracks
 from overscan.client._discovery import PROTOCOL, Endpoint, announced_endpoint, given_endpoint, home_folder, refusal
 from overscan.client._enums import enum_word, enum_words
 from overscan.client._errors import JobFileError, ServiceError, ServiceUnreachableError, describe, make_problem
@@ -33,7 +35,9 @@ __all__ = [
     "frames_to_text",
     "given_endpoint",
     "home_folder",
+    "load_camera",
     "load_job_file",
+    "load_tracks",
     "make_problem",
     "parse_job",
     "refusal",

@@ -1,7 +1,8 @@
 """Fills a message of the contract from a tree of names and values, led by the message's own descriptor.
 
-What a job file may write besides protobuf's own JSON form: ``1001-1100x2,1200`` for frames, ``2880x1080`` for a size,
-``X,Y`` for an offset, one number or ``L,R,T,B`` for margins, a path for a sequence or matte, short enum words.
+What a job file may write besides protobuf's own JSON form: ``1001-1100x2,1200`` for frames, ``1001.5,1010.25`` for
+times, ``2880x1080`` for a size, ``X,Y`` for an offset, one number or ``L,R,T,B`` for margins, a path for a sequence or
+matte, short enum words.
 Everything that does not fit is reported, with its line; nothing is dropped, clamped or guessed.
 """
 
@@ -28,7 +29,7 @@ from overscan.v1.frames_pb2 import FrameSet
 from overscan.v1.geometry_pb2 import Margins, Offset, Size
 from overscan.v1.media_pb2 import ImageRef, MatteRef, SequenceRef
 from overscan.v1.plan_pb2 import Problem
-from overscan.v1.task_pb2 import Reformat
+from overscan.v1.task_pb2 import Reformat, TimeList
 
 _PATHS = frozenset({"overscan.v1.SequenceRef.path", "overscan.v1.OutputSpec.path"})
 _INTEGERS = {
@@ -263,6 +264,21 @@ def _read_margins(reader: Reader, message: Message, tree: Tree, path: str) -> No
         message.left, message.right, message.top, message.bottom = numbers
 
 
+def _read_times(reader: Reader, message: Message, tree: Tree, path: str) -> None:
+    assert isinstance(message, TimeList)
+    parts = [_scalar_text(item) for item in tree.items] if isinstance(tree, Items) else _scalar_text(tree).split(",")
+    try:
+        times = [float(part) for part in parts]
+    except ValueError:
+        times = []
+    if times and all(map(math.isfinite, times)):
+        message.frames.extend(times)
+    else:
+        reader.complain(
+            tree, path, f"'{_shown(tree)}' are not times", next_step="Write frame numbers like 1001.5,1010.25."
+        )
+
+
 def _read_reformat(reader: Reader, message: Message, tree: Tree, path: str) -> None:
     reader.fill(message, Entries(entries=(("size", tree, tree.line),), line=tree.line), path=path)
 
@@ -281,6 +297,7 @@ _SHORTHANDS: dict[str, Callable[[Reader, Message, Tree, str], None]] = {
     Offset.DESCRIPTOR.full_name: _read_offset,
     Margins.DESCRIPTOR.full_name: _read_margins,
     Reformat.DESCRIPTOR.full_name: _read_reformat,
+    TimeList.DESCRIPTOR.full_name: _read_times,
     SequenceRef.DESCRIPTOR.full_name: _read_sequence,
     MatteRef.DESCRIPTOR.full_name: _read_sequence_inside,
     ImageRef.DESCRIPTOR.full_name: _read_sequence_inside,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Cli
+from command_line import Cli, share_kernels
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -32,6 +32,7 @@ def shared_home() -> Iterator[Path]:
     """A home whose service many tests share. Its path is short: Unix sockets want that."""
     with tempfile.TemporaryDirectory(prefix="oc-") as folder:
         home = Path(folder) / "home"
+        share_kernels(home)
         yield home
         Cli(home=home, cwd=home).stop_service()
 

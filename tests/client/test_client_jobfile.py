@@ -131,6 +131,8 @@ def test_a_dumped_job_is_the_same_job(tmp_path: Path) -> None:
         ("inpaint: {matte: m.%04d.exr}", lambda s: s.inpaint.matte.sequence.path == "/shot/m.%04d.exr"),
         ("continue: {head: 8, tail: 0}", lambda s: getattr(s, "continue").head == 8),
         ("interpolate: {times: {frames: [1.5, 2]}}", lambda s: list(s.interpolate.times.frames) == [1.5, 2.0]),
+        ("interpolate: {times: [1.5, 2]}", lambda s: list(s.interpolate.times.frames) == [1.5, 2.0]),
+        ("interpolate: {times: '-1.5, 2'}", lambda s: list(s.interpolate.times.frames) == [-1.5, 2.0]),
         ("generate: {size: 64x48, frames: 1-24, frameRate: 23.976}", lambda s: s.generate.frame_rate == 23.976),
     ],
 )  # fmt: skip

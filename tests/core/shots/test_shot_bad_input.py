@@ -151,7 +151,7 @@ def test_layers_parts_and_views_that_are_not_there(tmp_path):
         (Extend(size=(100, 96), place=(100, 0)), ("wholly outside", "100x96-100+0")),
         (Extend(size=(3_000_000, 96)), ("3000000x96",)),
         (Extend(margins=Margins(left=60_000, top=60_000)), ("60160x60096",)),
-        (Continue(tail=3), ("continue",)),
+        (Continue(), ("continue", "adds nothing")),
     ],
 )
 def test_targets_that_make_no_sense(tmp_path, task, words):
@@ -187,7 +187,7 @@ def test_the_plate_and_the_matte_are_never_overwritten(tmp_path):
     outputs = (plate, str(tmp_path / "link/plate.####.exr"), str(tmp_path / "x/../p/plate.%04d.exr"), matte)
     for out in (*outputs, str(tmp_path / "innocent.%d.exr")):
         job = make_job(inpaint(matte), plate, out, output={"overwrite": True, "extras": ExtrasMode.NONE})
-        _expect(job, "INVALID_JOB", "overwrite the plate or the matte", "field=output.path")
+        _expect(job, "INVALID_JOB", "overwrite the plate, a matte", "field=output.path")
     extras = pan(tmp_path / "e", frames=(1, 2), name="a.extras")
     job = make_job(WIDER, extras, str(tmp_path / "e/a.%04d.exr"), output={"extras": ExtrasMode.SIDECAR})
     _expect(job, "INVALID_JOB", "overwrite the plate")
