@@ -125,7 +125,9 @@ class Plan:
     warnings: tuple[Notice, ...] = ()
     steps: tuple[Step, ...] = ()
     frames: tuple[int, ...] = ()
-    """Frames that will be written."""
+    """Frames that will be written, by their numbers in the result."""
+    new_frames: tuple[int, ...] = ()
+    """Those of them that the plate has not."""
     display_window: Window | None = None
     """Display window of the result."""
     data_window: Window | None = None

@@ -3,6 +3,8 @@
 from overscan.core.results._compare import FrameCheck
 from overscan.core.results._compose import Composer, Generated
 from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, SourceKind, extras_pattern
+from overscan.core.results._groundwork import Groundwork, GroundworkStore, read_groundwork
+from overscan.core.results._new_frame import empty_frame
 from overscan.core.results._output import check_output, encoding
 from overscan.core.results._verify import verify_job, verify_result
 
@@ -12,10 +14,14 @@ __all__ = [
     "Composer",
     "FrameCheck",
     "Generated",
+    "Groundwork",
+    "GroundworkStore",
     "SourceKind",
     "check_output",
+    "empty_frame",
     "encoding",
     "extras_pattern",
+    "read_groundwork",
     "verify_job",
     "verify_result",
 ]

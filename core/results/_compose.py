@@ -82,22 +82,25 @@ class Composer:
         """Where the result of `frame` goes."""
         return self._target.path(frame)
 
-    def write(self, plate: PlateFrame, generated: Generated | None) -> None:
+    def write(self, plate: PlateFrame, generated: Generated | None, *, frame: int | None = None) -> None:
         """Compose and write one frame; None generates nothing. `check` follows.
 
+        `frame` is its number in the result, where that is not the plate's; one that the plate has not starts from
+        `empty_frame` as its `plate`, and is generated whole.
         A frame that this job has written before is replaced; one that somebody else has put there only where the job
         says ``overwrite``. Raises the errors of writing.
         """
+        number = plate.number if frame is None else frame
         plate = without_extras(plate, painted=self._shot.colours)
-        claim = self._claims / str(plate.number)
+        claim = self._claims / str(number)
         replaces = self._shot.job.output.overwrite or claim.exists()
         claim.parent.mkdir(parents=True, exist_ok=True)
         claim.touch()
         try:
-            self._put(self._compose(plate, generated), self.path(plate.number), overwrite=replaces)
+            self._put(self._compose(plate, generated, number), self.path(number), overwrite=replaces)
             if self._sidecar is not None:
-                sidecar = self._extras_frame(plate, generated)
-                self._put(sidecar, self._sidecar.path(plate.number), overwrite=replaces)
+                sidecar = self._extras_frame(plate, generated, number)
+                self._put(sidecar, self._sidecar.path(number), overwrite=replaces)
         except OutputExistsError:
             claim.unlink(missing_ok=True)
             raise
@@ -106,42 +109,52 @@ class Composer:
         _make_folder(path.parent)
         write_frame(frame, path=path, overwrite=overwrite, owner=f"{self._job_id}-{frame.number}")
 
-    def check(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
-        """Read a written frame back, compare it with the plate, and keep the record.
+    def check(self, plate: PlateFrame, generated: Generated | None, *, frame: int | None = None) -> FrameCheck:
+        """Read a written frame back, compare it with the plate, and keep the record; the arguments are `write`'s.
 
-        May run beside the writing of other frames. Raises `PlateChangedError` where the file differs from the plate
-        outside the generated region, and the errors of reading.
+        A frame that the plate has not is read back and compared with nothing. May run beside the writing of other
+        frames. Raises `PlateChangedError` where the file differs from the plate outside the generated region, and the
+        errors of reading.
         """
-        path = self.path(plate.number)
-        check = compare(
-            plate=without_extras(plate, painted=self._shot.colours),
-            result=read_frame(path, number=plate.number),
-            offset=self._shot.layout.offset,
-            part=self._shot.part,
-            painted=self._shot.colours,
-            generated=None if generated is None else generated.alpha > 0,
-            window=self._shot.coverage(plate.number),
-        )
+        number = plate.number if frame is None else frame
+        path = self.path(number)
+        written = read_frame(path, number=number)
+        if self._is_new(number):
+            check = FrameCheck(frame=number, path=path, samples=0, differing=0)
+        else:
+            compared = compare(
+                plate=without_extras(plate, painted=self._shot.colours),
+                result=written,
+                offset=self._shot.layout.offset,
+                part=self._shot.part,
+                painted=self._shot.colours,
+                generated=None if generated is None else generated.alpha > 0,
+                window=self._shot.coverage(plate.number),
+            )
+            check = replace(compared, frame=number)
         if check.differing:
             raise PlateChangedError(
                 f"{check.differing} of {check.samples} samples outside the generated region differ after writing: "
                 f"{check.first_difference}.",
                 next_step="Check the disk, then retry the job; if it happens again, please report it.",
                 path=path,
-                frame=plate.number,
+                frame=number,
             )
-        keep_check(self._checks, check, inputs=self._shot.stamps[plate.number])
+        keep_check(self._checks, check, inputs=self._shot.made_from(number))
         return check
 
     def kept(self, frame: int) -> FrameCheck | None:
         """The check of a frame that this job has written already and nobody has touched since."""
         if self._sidecar is not None and not self._sidecar.path(frame).exists():
             return None
-        return kept_check(self._checks, frame, self.path(frame), inputs=self._shot.stamps[frame])
+        return kept_check(self._checks, frame, self.path(frame), inputs=self._shot.made_from(frame))
 
-    def _compose(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
+    def _is_new(self, number: int) -> bool:
+        return self._shot.moments[number].plate is None
+
+    def _compose(self, plate: PlateFrame, generated: Generated | None, number: int) -> PlateFrame:
         parts = [
-            self._painted(part, generated, plate.number)
+            self._painted(part, generated, plate.number, is_new=self._is_new(number))
             if part.header.index == self._shot.part
             else self._carried(part)
             for part in plate.parts
@@ -149,8 +162,8 @@ class Composer:
         if self._is_exr and self._shot.job.output.extras is ExtrasMode.PART:
             parts = [_named(part) for part in parts]
             parts.append(self._extras_part(plate, generated, index=len(parts)))
-        frame = replace(plate, format_name="openexr" if self._is_exr else plate.format_name, parts=tuple(parts))
-        return self._stamped(frame)
+        kind = "openexr" if self._is_exr else plate.format_name
+        return self._stamped(replace(plate, number=number, format_name=kind, parts=tuple(parts)))
 
     def _stamped(self, frame: PlateFrame) -> PlateFrame:
         text = self._attributes | receipt_of(self._shot, frame=frame.number)
@@ -163,7 +176,7 @@ class Composer:
             parts.append(stamped(part, text=text | tag, untrue=untrue))
         return replace(frame, parts=tuple(parts))
 
-    def _painted(self, part: Part, generated: Generated | None, number: int) -> Part:
+    def _painted(self, part: Part, generated: Generated | None, number: int, *, is_new: bool) -> Part:
         header, output = part.header, self._shot.job.output
         have, cover = header.data_window, self._cover(part.header)
         dtypes = written_dtypes(output, header)
@@ -172,12 +185,14 @@ class Composer:
         if paints or cover != have:
             planes = _on_canvas(planes, have=have, cover=cover)
         if generated is not None and paints:
-            self._paint(planes, part, generated, cover)
+            self._paint(planes, part, generated, cover, is_new=is_new)
         if output.extras is ExtrasMode.LAYERS and self._is_exr:
             planes |= self._extras_planes(number, generated, cover)
         return Part(header=self._header(header, cover, planes), planes=planes)
 
-    def _paint(self, planes: dict[str, Plane], part: Part, generated: Generated, cover: Window) -> None:
+    def _paint(
+        self, planes: dict[str, Plane], part: Part, generated: Generated, cover: Window, *, is_new: bool
+    ) -> None:
         """Write the generated light into `planes`, which cover `cover`."""
         shot, header = self._shot, part.header
         # A format without data windows may be smaller than what was generated.
@@ -207,7 +222,7 @@ class Composer:
             planes[name][rows, columns] = as_type(values, bits=header.bits, dtype=dtype)
         if shot.alpha is not None:
             # What was generated beyond the plate is as solid as the plate; inside, the plate's own alpha stays.
-            solid = _outside(header.data_window, cover) & (alpha > 0)
+            solid = (alpha > 0) if is_new else _outside(header.data_window, cover) & (alpha > 0)
             opaque: Plane = np.ones(1, np.float32)
             dtype = planes[shot.alpha].dtype
             planes[shot.alpha][solid] = as_type(opaque, bits=header.bits, dtype=dtype)[0]
@@ -255,9 +270,9 @@ class Composer:
         )
         return stamped(part, text={}, untrue=(ACES_FLAG, MULTI_VIEW))
 
-    def _extras_frame(self, plate: PlateFrame, generated: Generated | None) -> PlateFrame:
-        frame = replace(plate, format_name="openexr", parts=(self._extras_part(plate, generated, index=0),))
-        return self._stamped(frame)
+    def _extras_frame(self, plate: PlateFrame, generated: Generated | None, number: int) -> PlateFrame:
+        extras = self._extras_part(plate, generated, index=0)
+        return self._stamped(replace(plate, number=number, format_name="openexr", parts=(extras,)))
 
     def _extras_planes(self, number: int, generated: Generated | None, cover: Window) -> dict[str, Plane]:
         """The extra layers over `cover`. Plate pixels name themselves as their source."""

@@ -21,7 +21,7 @@ class SourceKind(IntEnum):
 
     PLATE = 0
     COPIED = 1
-    """From another frame of the plate; ``source.X/Y/frame`` say from where."""
+    """From another frame of the plate, and ``source.X/Y/frame`` say from where; NaN where it is a clean plate."""
     SYNTHESISED = 2
     """From the plate, but from no single place in it."""
     MODEL = 3

@@ -33,6 +33,7 @@ from overscan.core.plates import (
     write_frame,
 )
 from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern, has_extras, is_extras
+from overscan.core.results._new_frame import new_frame_notices
 from overscan.core.shots import Shot
 
 _FLAT = {".png", ".tif", ".tiff", ".dpx"}
@@ -152,7 +153,7 @@ def _flat_windows(shot: Shot, suffix: str) -> None:
     if shot.layout.region is not None:
         return
     for frame in shot.render:
-        window = shot.layout.in_result(shot.coverage(frame))
+        window = shot.layout.in_result(shot.coverage(shot.moments[frame].like))
         if window != shot.layout.display_window:
             raise UnsupportedImageError(
                 f"the result's data window {window} is not its format {shot.layout.display_window}, which {suffix} "
@@ -233,15 +234,13 @@ def _extras(shot: Shot) -> None:
 def _places(shot: Shot) -> None:
     output = shot.job.output
     target = Sequence.planned(pattern=output.path, frames=shot.render)
-    plates = {os.path.realpath(shot.path(frame)) for frame in shot.frames}
-    if shot.matte is not None:
-        plates |= {os.path.realpath(shot.matte.sequence.path(number)) for number in shot.matte.sequence.frames}
+    inputs = {os.path.realpath(path) for path in shot.inputs()}
     sidecar = Sequence.planned(pattern=extras_pattern(output.path), frames=shot.render)
     places = [target, sidecar] if output.extras is ExtrasMode.SIDECAR else [target]
-    if any(os.path.realpath(place.path(frame)) in plates for place in places for frame in shot.render):
+    if any(os.path.realpath(place.path(frame)) in inputs for place in places for frame in shot.render):
         raise InvalidJobError(
-            "the output would overwrite the plate or the matte.",
-            next_step="Write to another folder or name; plates are never overwritten.",
+            "the output would overwrite the plate, a matte or a clean plate.",
+            next_step="Write to another folder or name; what a job reads is never overwritten.",
             path=output.path,
             field="output.path",
         )
@@ -307,3 +306,4 @@ def _notices(shot: Shot) -> Iterator[Notice]:
             message="The plate is a result of Overscan. Its extra layers speak of an older plate and are not carried "
             "over.",
         )
+    yield from new_frame_notices(shot)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from overscan.core.errors import InvalidJobError
 from overscan.core.frames import format_frames, parse_frames
-from overscan.core.jobs import Task
+from overscan.core.jobs import Job, Task
 from overscan.core.plates import read_header
-from overscan.core.shots import Shot
+from overscan.core.shots import Shot, time_text
 
 PREFIX = "overscan:"
 """Every attribute of a receipt starts so."""
@@ -25,7 +25,9 @@ class Receipt:
     plate: str
     """Path pattern."""
     frame: int
-    """The plate's frame number, whatever the result's file is called."""
+    """Its number in the job, whatever the file is called now."""
+    plate_frame: int | None
+    """The plate frame that it is; None where the plate has none."""
     frames: tuple[int, ...]
     """All frames that the job rendered."""
     offset: tuple[int, int]
@@ -33,8 +35,8 @@ class Receipt:
     """Index of the painted part in the plate."""
     painted: tuple[str, ...]
     """Channels that were painted."""
-    extends: bool
-    """Whether it is an extension, which leaves all of the plate as it is."""
+    fills: bool
+    """Whether it fills a matte; all other tasks leave all of the plate as it is."""
     matte: str
     """Path pattern, empty where there is none."""
     matte_part: int
@@ -42,12 +44,14 @@ class Receipt:
 
 
 def receipt_of(shot: Shot, *, frame: int) -> dict[str, str]:
-    """The receipt of a frame of `shot` as header attributes."""
-    job, matte = shot.job, shot.matte
+    """The receipt of a result frame of `shot`, by its number in the result, as header attributes."""
+    job, matte, moment = shot.job, shot.matte, shot.moments[frame]
     words = {
         "plate": shot.plate.pattern,
         "frame": str(frame),
         "frames": format_frames(shot.render),
+        "time": time_text(moment.time),
+        "new": "yes" if moment.plate is None else "",
         "offset": f"{shot.layout.offset[0]} {shot.layout.offset[1]}",
         "part": str(shot.part),
         # Blender puts spaces into layer names, so names need quotes.
@@ -58,7 +62,25 @@ def receipt_of(shot: Shot, *, frame: int) -> dict[str, str]:
     }
     if matte is not None:
         words |= {"matte": matte.sequence.pattern, "matte_part": str(matte.part), "matte_channel": matte.channel}
+    words |= {name: json.dumps(value) for name, value in _steering(job).items() if value}
     return {f"{PREFIX}{name}": text for name, text in words.items() if text}
+
+
+def _steering(job: Job) -> dict[str, Mapping[str, object]]:
+    """What steered the engine besides its task, in short: controls and parameters that were set."""
+    controls, camera = job.controls, job.controls.camera
+    named = {
+        "source_frames": format_frames(controls.source_frames or ()),
+        "movers": controls.movers.sequence.path if controls.movers else "",
+        "never_copy": controls.never_copy.sequence.path if controls.never_copy else "",
+        "clean_plates": [source.path for source in controls.clean_plates],
+        "camera": format_frames(sample.frame for sample in camera.samples) if camera else "",
+        "trajectories": len(controls.trajectories),
+    }
+    return {
+        "controls": {name: value for name, value in named.items() if value},
+        "parameters": dict(sorted(job.parameters.items())),
+    }
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -79,14 +101,16 @@ def read_receipt(path: Path) -> Receipt:
 
 def _parsed(words: Mapping[str, str]) -> Receipt:
     x, y = words["offset"].split()
+    is_new = words.get("new") == "yes"
     return Receipt(
         plate=words["plate"],
         frame=int(words["frame"]),
+        plate_frame=None if is_new else int(words.get("time", words["frame"])),
         frames=parse_frames(words["frames"]),
         offset=(int(x), int(y)),
         part=int(words["part"]),
         painted=tuple(json.loads(words["channels"])),
-        extends=words["task"] == Task.EXTEND.value,
+        fills=words["task"] == Task.INPAINT.value,
         matte=words.get("matte", ""),
         matte_part=int(words.get("matte_part", "0")),
         matte_channel=words.get("matte_channel", ""),

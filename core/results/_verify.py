@@ -35,16 +35,17 @@ def verify_job(job: Job, *, work_folder: Path | None = None) -> Iterator[FrameCh
     for frame in shot.render:
         path = target.path(frame)
         check = (
-            kept_check(work_folder / CHECKS, frame, path, inputs=shot.stamps[frame]) if work_folder else None
-        ) or _compare_files(
-            plate=shot.path(frame),
+            kept_check(work_folder / CHECKS, frame, path, inputs=shot.made_from(frame)) if work_folder else None
+        ) or _checked(
+            plate=None if (own := shot.moments[frame].plate) is None else shot.path(own),
+            plate_frame=own,
             result=path,
             frame=frame,
             rules=_Rules(
                 offset=shot.layout.offset,
                 part=shot.part,
                 painted=shot.colours,
-                extends=shot.job.kind is Task.EXTEND,
+                fills=shot.job.kind is Task.INPAINT,
                 matte=shot.matte,
             ),
         )
@@ -62,19 +63,21 @@ def verify_result(*, result: str, plate: str = "") -> Iterator[FrameCheck]:
     receipts = {number: read_receipt(results.path(number)) for number in results.frames}
     _require_all(receipts, result)
     first = receipts[results.frames[0]]
-    frames = tuple(sorted(receipt.frame for receipt in receipts.values()))
-    plates = Sequence.find(pattern=plate or first.plate, frames=frames)
-    matte = _matte(first, plates)
+    own = {receipt.plate_frame for receipt in receipts.values() if receipt.plate_frame is not None}
+    plates = Sequence.find(pattern=plate or first.plate, frames=tuple(sorted(own))) if own else None
+    matte = None if plates is None else _matte(first, plates)
     for number, receipt in receipts.items():
-        check = _compare_files(
-            plate=plates.path(receipt.frame),
+        frame = receipt.plate_frame
+        check = _checked(
+            plate=None if frame is None or plates is None else plates.path(frame),
+            plate_frame=frame,
             result=results.path(number),
             frame=receipt.frame,
             rules=_Rules(
                 offset=receipt.offset,
                 part=receipt.part,
                 painted=receipt.painted,
-                extends=receipt.extends,
+                fills=receipt.fills,
                 matte=matte,
             ),
         )
@@ -102,14 +105,17 @@ class _Rules:
     offset: tuple[int, int]
     part: int
     painted: tuple[str, ...]
-    extends: bool
-    """An extension generates nothing inside the plate, so all of it must be there unchanged."""
+    fills: bool
+    """Only what fills a matte generates anything inside a plate frame; else all of it must be there unchanged."""
     matte: Matte | None
 
 
-def _compare_files(*, plate: Path, result: Path, frame: int, rules: _Rules) -> FrameCheck:
-    before = read_frame(plate, number=frame)
+def _checked(*, plate: Path | None, plate_frame: int | None, result: Path, frame: int, rules: _Rules) -> FrameCheck:
+    """Compare a result file with its plate's. One without a plate's must be there and sound, and that is all."""
     after = read_frame(result, number=frame)
+    if plate is None or plate_frame is None:
+        return FrameCheck(frame=frame, path=result, samples=0, differing=0)
+    before = read_frame(plate, number=plate_frame)
     window = next((part.header.data_window for part in before.parts if part.header.index == rules.part), None)
     if window is None:
         raise MismatchError(
@@ -119,7 +125,7 @@ def _compare_files(*, plate: Path, result: Path, frame: int, rules: _Rules) -> F
             frame=frame,
             field="plate",
         )
-    return compare(
+    check = compare(
         plate=without_extras(before, painted=rules.painted),
         result=after,
         offset=rules.offset,
@@ -128,11 +134,12 @@ def _compare_files(*, plate: Path, result: Path, frame: int, rules: _Rules) -> F
         generated=_generated(before, window, rules),
         window=window,
     )
+    return replace(check, frame=frame)
 
 
 def _generated(before: PlateFrame, window: Window, rules: _Rules) -> npt.NDArray[np.bool_] | None:
     """Where the plate may have been replaced. The matte decides, not what the result says of itself."""
-    if rules.extends or rules.matte is None:
+    if not rules.fills or rules.matte is None:
         return None
     return rules.matte.read(before.number, window=window) > 0
 
