@@ -22,8 +22,10 @@ lint: $(VENV)/installed
 	cd proto && ../$(BIN)/buf lint
 	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli
 
-benchmark: $(VENV)/installed ## DATA=folder with JPEGImages/<clip>
-	$(BIN)/python benchmarks/outpainting.py $(DATA)
+DATA ?= ../shared/data
+SUITES ?=
+benchmark: $(VENV)/installed-benchmarks ## all tables, for hours; DATA=folder, SUITES="hdr speed"
+	$(BIN)/python benchmarks/run.py $(SUITES) --data $(DATA)
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo .mypy_cache .pytest_cache .ruff_cache
@@ -32,6 +34,10 @@ clean:
 $(VENV)/installed: $(VENV)/build-tools pyproject.toml setup.py $(SOURCES)
 	rm -rf build
 	$(PIP) install --constraint constraints.txt --no-build-isolation '.[dev]'
+	touch $@
+
+$(VENV)/installed-benchmarks: $(VENV)/installed
+	$(PIP) install --constraint constraints.txt --no-build-isolation '.[benchmarks]'
 	touch $@
 
 $(VENV)/build-tools: constraints.txt $(VENV)/bin/python

@@ -24,39 +24,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import OpenImageIO as oiio
+from frame_files import read_exr, write_exr
 
 from overscan.examples import folder as examples
 
 
 def make_plate(folder: Path, *, frames: int, width: int, height: int, compression: str) -> None:
     """Frames of the example plate, scaled up, half RGBA, with fine grain so that they compress like a real plate."""
-    folder.mkdir()
     stills = sorted((examples() / "plate").glob("*.exr"))
     random = np.random.default_rng(1)
-    spec = oiio.ImageSpec(width, height, 4, oiio.HALF)
-    spec.attribute("compression", compression)
     for number in range(frames):
-        light = oiio.ImageBuf(str(stills[number % len(stills)])).get_pixels(oiio.FLOAT)[..., :3]
-        light = cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC)
+        light = cv2.resize(read_exr(stills[number % len(stills)]), (width, height), interpolation=cv2.INTER_CUBIC)
         light = light + random.normal(0, 0.002, light.shape)
         pixels = np.concatenate([light, np.ones((height, width, 1))], axis=-1).astype(np.float16)
-        output = oiio.ImageOutput.create("out.exr")
-        output.open(str(folder / f"plate.{1001 + number}.exr"), spec)
-        output.write_image(np.ascontiguousarray(pixels))
-        output.close()
+        write_exr(folder / f"plate.{1001 + number}.exr", pixels, names=("R", "G", "B", "A"), compression=compression)
 
 
 def make_matte(folder: Path, *, frames: int, width: int, height: int) -> None:
     """A matte of zeros."""
-    folder.mkdir()
-    spec = oiio.ImageSpec(width, height, 1, oiio.HALF)
-    spec.channelnames = ("A",)
-    spec.attribute("compression", "zip")
     for number in range(frames):
-        output = oiio.ImageOutput.create("out.exr")
-        output.open(str(folder / f"matte.{1001 + number}.exr"), spec)
-        output.write_image(np.zeros((height, width, 1), np.float16))
-        output.close()
+        write_exr(folder / f"matte.{1001 + number}.exr", np.zeros((height, width, 1), np.float16), names=("A",))
 
 
 def bare(plate: Path, out: Path) -> float:
