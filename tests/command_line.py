@@ -20,6 +20,16 @@ import psutil
 LIMIT_SECONDS = 120
 
 
+def share_kernels(home: Path) -> None:
+    """Let the workers of a new home use the kernels that other tests compiled."""
+    kernels = Path(os.environ["NUMBA_CACHE_DIR"])
+    kernels.mkdir(parents=True, exist_ok=True)
+    (home / "cache").mkdir(parents=True, exist_ok=True)
+    link = home / "cache" / "numba"
+    if not link.exists():
+        link.symlink_to(kernels)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What a command did."""

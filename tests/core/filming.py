@@ -324,7 +324,7 @@ def run(
     job: Job, folder: Path, *, cache: Path | None = None, order: Callable[[Plan], Iterable[Step]] | None = None
 ) -> Run:
     """Plan and run a job in this process; `order` may give the plan's steps in another order."""
-    engine = load_engine("plate")
+    engine = load_engine(job.engine)
     plan = engine.plan(job)
     assert plan.feasible, [problem.message for problem in plan.problems]
     work, kept = folder / "work", cache or folder / "cache"

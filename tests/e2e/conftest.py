@@ -8,19 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from command_line import Cli
+from command_line import Cli, share_kernels
 from extending import OPTIONS
 from pictures import write_pan
 
 
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled kernels that all homes share, so that not every test compiles them."""
-    return tmp_path_factory.mktemp("kernels")
-
-
 @pytest.fixture
-def new_cli(kernels: Path, tmp_path: Path) -> Iterator[Callable[..., Cli]]:
+def new_cli(tmp_path: Path) -> Iterator[Callable[..., Cli]]:
     """Makes command lines, each with a home of its own unless told; their services end with the test."""
     with ExitStack() as ends:
 
@@ -28,8 +22,7 @@ def new_cli(kernels: Path, tmp_path: Path) -> Iterator[Callable[..., Cli]]:
             if home is None:
                 # Short, as Unix sockets want it.
                 home = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="oe-"))) / "home"
-            (home / "cache").mkdir(parents=True, exist_ok=True)
-            (home / "cache" / "numba").symlink_to(kernels)
+            share_kernels(home)
             command = Cli(home=home, cwd=tmp_path, environment={"OVERSCAN_IDLE_EXIT": "60", **variables})
             ends.callback(command.stop_service)
             return command
@@ -50,13 +43,12 @@ def panning_plate(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def whole(panning_plate: str, tmp_path_factory: pytest.TempPathFactory, kernels: Path) -> Path:
+def whole(panning_plate: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the extended plate, rendered in one go by a service of its own."""
     folder = tmp_path_factory.mktemp("whole")
     with tempfile.TemporaryDirectory(prefix="oe-") as home:
         command = Cli(home=Path(home) / "home", cwd=folder, environment={"OVERSCAN_IDLE_EXIT": "60"})
-        (command.home / "cache").mkdir(parents=True)
-        (command.home / "cache" / "numba").symlink_to(kernels)
+        share_kernels(command.home)
         try:
             done = command("extend", panning_plate, "-o", "out.%04d.exr", *OPTIONS)
         finally:

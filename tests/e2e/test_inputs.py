@@ -121,8 +121,15 @@ def test_eight_bits_cannot_hold_the_extra_layers(cli: Cli, eight_bit: tuple[str,
     assert "--extras none" in result.summary["errors"][0]["next_step"]
 
 
-@pytest.mark.parametrize("copy", ["never", pytest.param("auto", marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_nine_hundred_frames(cli: Cli, tmp_path: Path, copy: str) -> None:
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        ("copy=never", "fill=smooth"),
+        pytest.param(("copy=auto", "fill=synthesise"), marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
+    ids=["smooth", "all"],
+)
+def test_nine_hundred_frames(cli: Cli, tmp_path: Path, parameters: tuple[str, ...]) -> None:
     wide = texture(width=48 + len(FRAMES) // 8, height=24, seed=1).astype(np.float16)
     for position, frame in enumerate(FRAMES):
         write(tmp_path / f"plate.{frame}.exr", wide[:, position // 8 : position // 8 + 48], names="RGB")
@@ -130,7 +137,7 @@ def test_nine_hundred_frames(cli: Cli, tmp_path: Path, copy: str) -> None:
         matte[8:14, position % 40 : position % 40 + 6] = 1
         write(tmp_path / f"matte.{frame}.exr", matte, names="Y")
     job = ("inpaint", "plate.%04d.exr", "--matte", "matte.%04d.exr", "-o", "done/out.%04d.exr", "--json")
-    job = (*job, "--set", f"copy={copy}")
+    job = (*job, *(word for parameter in parameters for word in ("--set", parameter)))
     assert cli("engines").code == 0
     began = time.monotonic()
     assert cli(*job, "--dry-run").code == 0

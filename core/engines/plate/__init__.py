@@ -6,5 +6,6 @@ Granados 2012 (background inpainting by homographies) and Gao 2020 (FGVC: chains
 """
 
 from overscan.core.engines.plate._engine import PlateEngine
+from overscan.core.engines.plate._groundwork import GroundLayer
 
-__all__ = ["PlateEngine"]
+__all__ = ["GroundLayer", "PlateEngine"]

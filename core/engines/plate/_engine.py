@@ -14,11 +14,19 @@ from overscan.core.engines._protocol import (
     TrainingData,
 )
 from overscan.core.errors import OverscanError
-from overscan.core.jobs import Job, Task
+from overscan.core.jobs import Job, ParameterValue, Task
 
 if TYPE_CHECKING:
     from overscan.core.engines.plate._session import Session
+    from overscan.core.engines.plate.time._session import TimeSession
 
+QUALITY = Parameter(
+    name="quality",
+    description="preview is for judging what a job will do: motion on half the picture size, a coarser search for what "
+    "no frame shows, no grain. final takes the time it takes.",
+    default="final",
+    choices=("preview", "final"),
+)
 SEARCH_RANGE = Parameter(
     name="search_range",
     description="How far away in time a frame may be that pixels are copied from.",
@@ -34,15 +42,35 @@ COPY = Parameter(
     default="auto",
     choices=("auto", "always", "never"),
 )
+FILL = Parameter(
+    name="fill",
+    description="What becomes of pixels that no frame shows: synthesise paints them with pieces of the plate, smooth "
+    "fills them smoothly, none leaves them empty with a confidence of 0, for another tool to fill.",
+    default="synthesise",
+    choices=("synthesise", "smooth", "none"),
+)
+GRAIN = Parameter(
+    name="grain",
+    description="Match the plate's grain in what is painted.",
+    default=True,
+)
 
 _CARD = EngineCard(
     name="plate",
-    version="0.1.0",
-    title="Paints from the plate itself: what other frames show, and a smooth fill for what none does",
-    tasks=(Task.EXTEND, Task.INPAINT),
-    # Nothing in this engine is random yet; the seed is taken so that a job file stays valid when regrain comes.
-    controls=("seed", "parameters"),
-    parameters=(SEARCH_RANGE, COPY),
+    version="0.2.0",
+    title="Paints from the plate itself: what other frames show, and pieces of the plate where none does",
+    tasks=(Task.EXTEND, Task.INPAINT, Task.CONTINUE, Task.INTERPOLATE),
+    controls=(
+        "seed",
+        "parameters",
+        "source_frames",
+        "movers",
+        "never_copy",
+        "clean_plates",
+        "camera",
+        "trajectories",
+    ),
+    parameters=(QUALITY, SEARCH_RANGE, COPY, FILL, GRAIN),
     rights=RightsCard(
         maker="Overscan",
         licence="LicenseRef-Overscan",
@@ -53,11 +81,16 @@ _CARD = EngineCard(
 )
 
 
+def parameter(job: Job, asked: Parameter) -> ParameterValue:
+    """The value of a parameter in a job."""
+    return job.parameters.get(asked.name, asked.default)
+
+
 class PlateEngine:
-    """Set extension and clean-up without learned weights."""
+    """Set extension, clean-up, handles and in-betweens without learned weights."""
 
     def __init__(self) -> None:
-        self._session: Session | None = None
+        self._session: Session | TimeSession | None = None
 
     @property
     def card(self) -> EngineCard:
@@ -75,8 +108,16 @@ class PlateEngine:
 
     def run(self, step: Step, context: Context) -> None:
         """Carry out one step; raises `OverscanError`."""
-        from overscan.core.engines.plate._session import Session
-
         if self._session is None or not self._session.serves(step, context):
-            self._session = Session(context)
+            self._session = _opened(context)
         self._session.run(step, context)
+
+
+def _opened(context: Context) -> Session | TimeSession:
+    if context.job.kind in (Task.CONTINUE, Task.INTERPOLATE):
+        from overscan.core.engines.plate.time._session import TimeSession
+
+        return TimeSession(context)
+    from overscan.core.engines.plate._session import Session
+
+    return Session(context)

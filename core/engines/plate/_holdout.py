@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from overscan.core.engines.plate._fetch import fetch
-from overscan.core.engines.plate._field import Field, FieldMaker
 from overscan.core.engines.plate._lattice import Array, Lattice
-from overscan.core.engines.plate._motion import MotionStore
 from overscan.core.engines.plate._noise import noise_variance
-from overscan.core.engines.plate._proxy import Mask
 from overscan.core.engines.plate._pyramid import membrane
 from overscan.core.engines.plate._trace import NOWHERE, Found, Target, Visible, nearest, trace
 from overscan.core.engines.plate._trials import Errors, Trial
+from overscan.core.engines.plate.motion._field import Field, FieldMaker
+from overscan.core.engines.plate.motion._motion import MotionStore
+from overscan.core.engines.plate.motion._proxy import Mask
 from overscan.core.geometry import Window
 from overscan.core.shots import Shot
 

@@ -78,3 +78,12 @@ class Lattice:
         rows = (y[:, 0] > window.y - 0.5) & (y[:, 0] < window.bottom - 0.5)
         inside: npt.NDArray[np.bool_] = rows[:, np.newaxis] & columns[np.newaxis, :]
         return inside
+
+    def nearest(self, mask: npt.NDArray[np.bool_], x: Array, y: Array) -> npt.NDArray[np.bool_]:
+        """What `mask` ``(height, width)`` says at the nodes nearest to positions; False beyond the grid."""
+        column = np.rint((x - self.x0) / self.dx)
+        row = np.rint((y - self.y0) / self.dy)
+        inside = (column >= 0) & (row >= 0) & (column < self.width) & (row < self.height)
+        found: npt.NDArray[np.bool_] = np.zeros(len(x), np.bool_)
+        found[inside] = mask[row[inside].astype(np.intp), column[inside].astype(np.intp)]
+        return found

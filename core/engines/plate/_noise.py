@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from overscan.core.engines.plate._lattice import Array
-from overscan.core.engines.plate._proxy import Mask
+from overscan.core.engines.plate.motion._proxy import Mask
 
 _BLOCK = 8
 _FLAT = 0.2

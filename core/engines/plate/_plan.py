@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from overscan.core.engines._protocol import EngineCard, Estimate, Notice, Plan, Step
-from overscan.core.engines.plate._engine import SEARCH_RANGE
-from overscan.core.engines.plate._proxy import LONGEST
-from overscan.core.engines.plate._trials import frames_for_trials
+from overscan.core.engines.plate._engine import SEARCH_RANGE, parameter
+from overscan.core.engines.plate._keys import key_frames
+from overscan.core.engines.plate._trials import trial_frames
+from overscan.core.engines.plate.motion._proxy import LONGEST
+from overscan.core.engines.plate.time._plan import plan_in_time
 from overscan.core.errors import ErrorRecord, InvalidJobError
-from overscan.core.jobs import ExtrasMode, Job
+from overscan.core.jobs import ExtrasMode, Job, Task
 from overscan.core.results import check_output, encoding
 from overscan.core.shots import Shot, survey
 
-PREPARE, ANALYSE, TRY, RENDER = "prepare", "analyse", "try", "render"
+PREPARE, ANALYSE, JOIN, LAY, TRY, IMAGINE, RENDER = "prepare", "analyse", "join", "lay", "try", "imagine", "render"
 """Kinds of steps."""
 
+_NOT_FOLLOWED = {
+    Task.CONTINUE: ("clean_plates",),
+    Task.INTERPOLATE: ("source_frames", "never_copy", "clean_plates", "camera", "trajectories"),
+}
+"""Controls that frames beyond or between the plate's cannot follow."""
 _PAIRS_PER_STEP = 16
 _TRIALS_PER_STEP = 8
+_KEYS_PER_STEP = 4
 _MOST_FRAMES_PER_STEP = 32
 _TRACE_BYTES = 96
 """Memory a pixel to generate takes while it is followed, in one frame."""
@@ -34,6 +43,8 @@ _ANALYSE_SECONDS = 0.35
 """A pair of neighbours; this and the following on 2 cores, by `benchmarks/memory.py` and the demo."""
 _TRY_SECONDS = 1.9
 """One trial."""
+_IMAGINE_SECONDS = 4.0
+"""A key frame, by the mean: most have little to imagine that none before had."""
 _FOLLOW_SECONDS = 0.4
 """Following the pixels of a frame through time, whatever their number."""
 _COPY_SECONDS_PER_MEGAPIXEL = 0.8
@@ -45,7 +56,7 @@ _MOTION_BYTES_PER_PIXEL = 5
 
 
 def plan(job: Job, *, card: EngineCard) -> Plan:
-    """The plan of an extend or inpaint job."""
+    """The plan of a job."""
     if job.kind not in card.tasks:
         record = InvalidJobError(
             f"the engine '{card.name}' does not do '{job.kind.value}'.",
@@ -58,7 +69,23 @@ def plan(job: Job, *, card: EngineCard) -> Plan:
         return Plan(problems=tuple(found.problems), warnings=tuple(found.warnings))
     shot = found.shot
     problems, notices = check_output(shot)
+    if shot.adds_frames:
+        problems += _not_followed(job)
+        return plan_in_time(shot, problems, (*found.warnings, *notices), reach=search_range(job))
     return _feasible(shot, problems, (*found.warnings, *notices))
+
+
+def _not_followed(job: Job) -> list[ErrorRecord]:
+    """Controls that are set, and that new frames in time cannot follow: to leave them out in silence would be worse."""
+    return [
+        InvalidJobError(
+            f"'{name}' is for set extension and removal; '{job.kind.value}' cannot follow it.",
+            next_step="Leave it out.",
+            field=f"controls.{name}",
+        ).record
+        for name in _NOT_FOLLOWED.get(job.kind, ())
+        if getattr(job.controls, name)
+    ]
 
 
 def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, ...]) -> Plan:
@@ -71,7 +98,9 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
     chunk = frames_per_step(most)
     seconds = len(shot.render) * pixels * _CARRY_SECONDS_PER_MEGAPIXEL / 1e6
     if made:
-        seconds += len(analysed_pairs(shot)) * _ANALYSE_SECONDS + len(trial_frames(shot)) * _TRY_SECONDS
+        count = len(shot.frames)
+        seconds += count * _ANALYSE_SECONDS + len(trial_frames(count)) * _TRY_SECONDS
+        seconds += len(key_frames(count)) * _IMAGINE_SECONDS
         seconds += len(shot.render) * (_FOLLOW_SECONDS + made * _COPY_SECONDS_PER_MEGAPIXEL / 1e6)
     return Plan(
         problems=tuple(problems),
@@ -111,54 +140,68 @@ def frames_per_step(generated_pixels: int) -> int:
     return max(1, min(_MOST_FRAMES_PER_STEP, _TRACE_BUDGET // (max(1, generated_pixels) * _TRACE_BYTES)))
 
 
-def _steps(shot: Shot, chunk: int) -> Iterator[Step]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """Steps of one kind."""
+
+    kind: str
+    title: str
+    frames: Sequence[int]
+    size: int
+    """Frames a step."""
+    cost: float
+    """Of a frame, in rendered frames."""
+    in_order: bool = False
+    """Whether each step needs the one before it."""
+
+
+def _stages(shot: Shot, chunk: int) -> Iterator[_Stage]:
+    """What there is to do. All but rendering is about the whole shot, whichever frames are rendered: so that these
+    do not depend on how the job is cut."""
     frames = shot.frames
-    stages = (
-        # kind, title, its frames, frames a step, cost of a frame relative to the others
-        (ANALYSE, "Measuring motion", [frames[pair] for pair in analysed_pairs(shot)], _PAIRS_PER_STEP, 0.35),
-        (TRY, "Trying out on hidden parts", [frames[trial] for trial in trial_frames(shot)], _TRIALS_PER_STEP, 1.2),
-        (RENDER, "Rendering", list(shot.render), chunk, 1.0),
+    yield _Stage(kind=ANALYSE, title="Measuring motion", frames=frames[:-1], size=_PAIRS_PER_STEP, cost=0.35)
+    if len(frames) > 1:
+        yield _Stage(kind=JOIN, title="Joining up the camera", frames=frames, size=len(frames), cost=0.1)
+        trials = [frames[trial] for trial in trial_frames(len(frames))]
+        yield _Stage(kind=TRY, title="Trying out on hidden parts", frames=trials, size=_TRIALS_PER_STEP, cost=0.6)
+    keys = [frames[key] for key in key_frames(len(frames))]
+    if shot.clean_plates:
+        cost = 0.2 * (1 + len(shot.clean_plates))
+        yield _Stage(kind=LAY, title="Laying clean plates over", frames=keys, size=len(keys), cost=cost)
+    yield _Stage(
+        kind=IMAGINE,
+        title="Imagining what no frame shows",
+        frames=keys,
+        size=_KEYS_PER_STEP,
+        cost=4.0,
+        in_order=True,
     )
-    total = _PREPARE_COST + sum(cost * len(numbers) for _, _, numbers, _, cost in stages)
+    yield _Stage(kind=RENDER, title="Rendering", frames=shot.render, size=chunk, cost=1.0)
+
+
+def _steps(shot: Shot, chunk: int) -> Iterator[Step]:
+    stages = list(_stages(shot, chunk))
+    total = _PREPARE_COST + sum(stage.cost * len(stage.frames) for stage in stages)
     yield Step(id=PREPARE, kind=PREPARE, title="Looking at the shot", weight=_PREPARE_COST / total)
     before: tuple[str, ...] = (PREPARE,)
-    for kind, title, numbers, size, cost in stages:
-        made = []
-        for at in range(0, len(numbers), size):
-            some = tuple(numbers[at : at + size])
-            made.append(f"{kind}-{at // size:04d}")
+    for stage in stages:
+        made: list[str] = []
+        for at in range(0, len(stage.frames), stage.size):
+            some = tuple(stage.frames[at : at + stage.size])
+            needs = (*before, *made[-1:]) if stage.in_order else before
+            made.append(f"{stage.kind}-{at // stage.size:04d}")
             yield Step(
                 id=made[-1],
-                kind=kind,
-                title=title,
+                kind=stage.kind,
+                title=stage.title,
                 frames=some,
-                needs=before,
-                weight=cost * len(some) / total,
+                needs=needs,
+                weight=stage.cost * len(some) / total,
             )
-        # A stage needs all steps of the ones before it, but no other of its own.
+        # A stage needs all steps of the ones before it.
         before += tuple(made)
 
 
 def search_range(job: Job) -> int:
     """The job's search range in frames."""
-    return int(job.parameters.get(SEARCH_RANGE.name, SEARCH_RANGE.default))
-
-
-def rendered_indices(shot: Shot) -> list[int]:
-    """The frames to render, by index in the shot."""
-    index = {frame: position for position, frame in enumerate(shot.frames)}
-    return [index[frame] for frame in shot.render]
-
-
-def trial_frames(shot: Shot) -> list[int]:
-    """The frames, by index, that trials are made in. None where there is only one frame to learn from."""
-    return frames_for_trials(rendered_indices(shot), count=len(shot.frames)) if len(shot.frames) > 1 else []
-
-
-def analysed_pairs(shot: Shot) -> list[int]:
-    """The pairs of neighbours, by index of the first, that the frames to render and the trials can reach."""
-    reach, count = search_range(shot.job), len(shot.frames)
-    pairs: set[int] = set()
-    for frame in {*rendered_indices(shot), *trial_frames(shot)}:
-        pairs.update(range(max(0, frame - reach), min(count - 1, frame + reach)))
-    return sorted(pairs)
+    return int(parameter(job, SEARCH_RANGE))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import cv2
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 Array = npt.NDArray[np.float32]
 
 _LEAST_SWEEPS = 4
 _COARSE = 64 * 64
 """Levels of fewer samples get all sweeps; each finer one half as many as the one before."""
-_NEIGHBOURS = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)
 
 
 def membrane(values: Array, known: npt.NDArray[np.bool_], *, sweeps: int = 16) -> Array:
@@ -19,39 +20,20 @@ def membrane(values: Array, known: npt.NDArray[np.bool_], *, sweeps: int = 16) -
 
     Laplace's equation with the known values as its boundary and free edges, by cascadic multigrid on a pull-push
     pyramid (Gortler 1996) with `sweeps` relaxations on the coarse levels. Known values come back as they are; with
-    nothing known the result is 0. Values must be finite where known.
+    nothing known the result is 0. Values must be finite where known. Runs on one core, as callers run several at once.
     """
     levels = [(np.where(known[..., np.newaxis], values, np.float32(0)), known.astype(np.float32))]
     while max(levels[-1][1].shape) > 1:
         levels.append(_pulled(*levels[-1]))
     current = np.zeros((1, 1, values.shape[-1]), np.float32)
     for means, weight in reversed(levels):
-        current = _grown(current, weight.shape)
-        fixed = (weight > 0)[..., np.newaxis]
-        current = np.where(fixed, means, current)
-        if not fixed.all() and fixed.any():
+        current = _grown(current, means, weight)
+        if (weight > 0).any():
+            other = current.copy()
             for _ in range(_sweeps_for(weight.size, sweeps)):
-                spread = cv2.filter2D(current, -1, _NEIGHBOURS, borderType=cv2.BORDER_REPLICATE)
-                current = np.where(fixed, means, spread.reshape(current.shape))
+                _relax(current, weight, other)
+                current, other = other, current
     return current
-
-
-def _pulled(means: Array, weight: Array) -> tuple[Array, Array]:
-    """The next coarser level: means over what is known of 2x2 blocks, and how much that is, at most 1."""
-    height, width, _ = means.shape
-    weighted = np.concatenate([means * weight[..., np.newaxis], weight[..., np.newaxis]], axis=-1)
-    padded = np.pad(weighted, ((0, height % 2), (0, width % 2), (0, 0)))
-    sums = padded[0::2, 0::2] + padded[1::2, 0::2] + padded[0::2, 1::2] + padded[1::2, 1::2]
-    total = sums[..., -1]
-    return sums[..., :-1] / np.maximum(total, np.float32(1e-8))[..., np.newaxis], np.minimum(total, np.float32(1))
-
-
-def _grown(values: Array, shape: tuple[int, ...]) -> Array:
-    """Values of the next finer level, bilinear."""
-    height, width = values.shape[:2]
-    finer = cv2.resize(values, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
-    grown: Array = finer.reshape(2 * height, 2 * width, values.shape[-1])[: shape[0], : shape[1]].astype(np.float32)
-    return grown
 
 
 def _sweeps_for(samples: int, sweeps: int) -> int:
@@ -59,3 +41,70 @@ def _sweeps_for(samples: int, sweeps: int) -> int:
     while size < samples:
         sweeps, size = sweeps // 2, size * 4
     return max(sweeps, _LEAST_SWEEPS)
+
+
+@njit(cache=True, nogil=True)
+def _pulled(means: Any, weight: Any) -> Any:
+    """The next coarser level: means over what is known of 2x2 blocks, and how much that is, at most 1."""
+    height, width, channels = means.shape
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    coarse = np.zeros((rows, columns, channels), np.float32)
+    total = np.zeros((rows, columns), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            known = np.float32(0)
+            for y in range(2 * row, min(2 * row + 2, height)):
+                for x in range(2 * column, min(2 * column + 2, width)):
+                    part = weight[y, x]
+                    if part > 0:
+                        known += part
+                        for channel in range(channels):
+                            coarse[row, column, channel] += means[y, x, channel] * part
+            if known > 0:
+                for channel in range(channels):
+                    coarse[row, column, channel] /= known
+                total[row, column] = min(known, np.float32(1))
+    return coarse, total
+
+
+@njit(cache=True, nogil=True)
+def _grown(coarse: Any, means: Any, weight: Any) -> Any:
+    """The next finer level: what is known of it, and bilinear values of the coarser one elsewhere."""
+    height, width, channels = means.shape
+    one = np.float32(1)
+    last_row, last_column = coarse.shape[0] - 1, coarse.shape[1] - 1
+    grown = np.empty((height, width, channels), np.float32)
+    for row in range(height):
+        # A fine sample lies a quarter of a coarse one off the centre of its own.
+        above, below = max((row - 1) // 2, 0), min((row + 1) // 2, last_row)
+        v = np.float32(0.25) if row % 2 else np.float32(0.75)
+        for column in range(width):
+            if weight[row, column] > 0:
+                for channel in range(channels):
+                    grown[row, column, channel] = means[row, column, channel]
+                continue
+            left, right = max((column - 1) // 2, 0), min((column + 1) // 2, last_column)
+            u = np.float32(0.25) if column % 2 else np.float32(0.75)
+            for channel in range(channels):
+                top = coarse[above, left, channel] * (one - u) + coarse[above, right, channel] * u
+                bottom = coarse[below, left, channel] * (one - u) + coarse[below, right, channel] * u
+                grown[row, column, channel] = top * (one - v) + bottom * v
+    return grown
+
+
+@njit(cache=True, nogil=True)
+def _relax(current: Any, weight: Any, relaxed: Any) -> None:
+    """One Jacobi sweep where nothing is known; beyond an edge lies what lies on it."""
+    height, width, channels = current.shape
+    quarter = np.float32(0.25)
+    for row in range(height):
+        above, below = max(row - 1, 0), min(row + 1, height - 1)
+        for column in range(width):
+            if weight[row, column] > 0:
+                continue
+            left, right = max(column - 1, 0), min(column + 1, width - 1)
+            for channel in range(channels):
+                relaxed[row, column, channel] = quarter * (
+                    (current[above, column, channel] + current[below, column, channel])
+                    + (current[row, left, channel] + current[row, right, channel])
+                )

@@ -1,59 +1,73 @@
-"""Renders frames: fetches the light of every source, fills the rest, hands over to the composer (S5)."""
+"""Renders frames: finds the sources of what is missing, brings their light, hands over to the composer (S5 to S9)."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.engines.plate._fetch import fetch
+from overscan.core.engines.plate._clean_plates import CLEAN_TRUST, CleanPlates
 from overscan.core.engines.plate._fill import smooth_fill
-from overscan.core.engines.plate._find import Finder, Sources
+from overscan.core.engines.plate._find import Finder
+from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lattice import Array
-from overscan.core.engines.plate._trace import NOWHERE, Found, Target
-from overscan.core.geometry import Window
+from overscan.core.engines.plate._lighting import Lighting, Lit
+from overscan.core.engines.plate._region import Region
+from overscan.core.engines.plate._trace import NOWHERE, Target
+from overscan.core.engines.plate.light._grain import GrainModel, grain_field, regrain
+from overscan.core.engines.plate.light._seam import seam_correction
+from overscan.core.engines.plate.motion._proxy import Mask
 from overscan.core.plates import PlateFrame
-from overscan.core.results import Composer, FrameCheck, Generated, SourceKind
+from overscan.core.results import Composer, FrameCheck, Generated, GroundworkStore, SourceKind
 from overscan.core.shots import Shot
 
 _FADE_PER_FRAME = 0.985
 """How much less a pixel is trusted for each frame that its source is away."""
-
-
+_IMAGINED_TRUST = 0.1
+"""How far a pixel is trusted that no frame shows."""
 _WRITERS = 2
 """Frames that are written and checked at once; each holds its pictures in memory."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """One frame being rendered."""
-
-    index: int
-    window: Window
-    alpha: Array
-    rows: npt.NDArray[np.intp]
-    columns: npt.NDArray[np.intp]
-    target: Target
-    sources: Sources
-    values: Array
 
 
 class Renderer:
     """Renders frames of one shot. Every frame's pixels depend on the shot alone, not on which frames come with it."""
 
     def __init__(
-        self, *, shot: Shot, finder: Finder | None, composer: Composer, painted: Callable[[int], bool]
+        self,
+        *,
+        shot: Shot,
+        finder: Finder | None,
+        imagination: Imagination | None,
+        clean: CleanPlates | None,
+        lighting: Lighting | None,
+        grain: GrainModel,
+        seed: int,
+        composer: Composer | GroundworkStore,
+        painted: Callable[[int], bool],
+        leave_empty: bool,
     ) -> None:
-        """Without a `finder` everything is filled smoothly; `painted` says of a frame number whether anything is."""
+        """`painted` says of a frame number whether anything is missing in it.
+
+        Where nothing ever is, there is neither a `finder` nor a `lighting`.
+
+        What no frame shows comes from the `clean` plates, else from `imagination`; what neither knows is filled
+        smoothly, or stays empty where `leave_empty`.
+        All but that gets `grain`, by `seed`.
+        """
         self._shot = shot
         self._finder = finder
+        self._imagination = imagination
+        self._clean = clean
+        self._lighting = lighting
+        self._grain = grain
+        self._seed = seed
         self._composer = composer
         self._painted = painted
+        self._leave_empty = leave_empty
 
     def render(
         self, indices: list[int], *, finished: Callable[[FrameCheck, float], None], tick: Callable[[], None]
@@ -69,13 +83,7 @@ class Renderer:
                 indices = [other for other in indices if other != index]
         if not indices:
             return
-        wanted = (self._work(index) for index in indices if self._painted(self._shot.frames[index]))
-        works = {work.index: work for work in wanted if len(work.rows)}
-        if works and self._finder is not None:
-            found = self._finder.find([work.target for work in works.values()], tick=tick)
-            for work, sources in zip(works.values(), found, strict=True):
-                work.sources = sources
-            self._fetch(list(works.values()), tick=tick)
+        works = self._lit([index for index in indices if self._painted(self._shot.frames[index])], tick=tick)
         shared = (time.monotonic() - start) / len(indices)
         # Frames are written and checked beside the making of the next: half of that work is waiting for the disk.
         with ThreadPoolExecutor(_WRITERS) as writers:
@@ -104,74 +112,109 @@ class Renderer:
         self._composer.write(plate, generated)
         return self._composer.check(plate, generated)
 
-    def _work(self, index: int) -> _Work:
-        frame = self._shot.frames[index]
-        have, window = self._shot.data_window(frame), self._shot.coverage(frame)
-        alpha = np.ones(window.shape, np.float32)
-        matte = self._shot.read_matte(frame)
-        alpha[have.slices_in(window)] = 0.0 if matte is None else matte
-        rows, columns = np.nonzero(alpha > 0)
-        count = len(rows)
-        x, y = (columns + window.x).astype(np.float32), (rows + window.y).astype(np.float32)
-        nothing = Found(frame=np.full(count, NOWHERE), x=x, y=y)
-        return _Work(
-            index=index,
-            window=window,
-            alpha=alpha,
-            rows=rows,
-            columns=columns,
-            target=Target(frame=index, x=x, y=y),
-            sources=Sources(found=nothing, trust=np.zeros(count, np.float32)),
-            values=np.zeros((count, len(self._shot.colours)), np.float32),
-        )
+    def _lit(self, indices: Sequence[int], *, tick: Callable[[], None]) -> dict[int, Lit]:
+        regions = [region for index in indices if len((region := Region.of(self._shot, index)).rows)]
+        if not regions or self._finder is None or self._lighting is None:
+            return {}
+        for region, sources in zip(
+            regions, self._finder.find([region.target for region in regions], tick=tick), strict=True
+        ):
+            found, own = sources.found, region.sources
+            own.frame, own.x, own.y = found.frame, found.x, found.y
+            own.kind[:] = SourceKind.COPIED
+            distance = np.abs(found.frame - region.index)
+            region.trust = (sources.trust * _FADE_PER_FRAME**distance).astype(np.float32)
+        if self._clean is not None:
+            for region in regions:
+                _lay_over(self._clean, region)
+        if self._imagination is not None:
+            self._follow(self._imagination, regions, tick=tick)
+        return {lit.region.index: lit for lit in self._lighting.bring(regions, tick=tick)}
 
-    def _fetch(self, works: list[_Work], *, tick: Callable[[], None]) -> None:
-        """Fetch light for all frames together, so that each source is read once and let go."""
-        wanted: dict[int, list[tuple[_Work, npt.NDArray[np.intp]]]] = {}
-        for work in works:
-            order = np.argsort(work.sources.found.frame, kind="stable")
-            numbers, starts = np.unique(work.sources.found.frame[order], return_index=True)
-            for number, chosen in zip(numbers, np.split(order, starts[1:]), strict=True):
-                if number != NOWHERE:
-                    wanted.setdefault(int(number), []).append((work, chosen))
-        for number in sorted(wanted):
-            tick()
-            frame = self._shot.frames[number]
-            light, window = self._shot.read_light(frame), self._shot.data_window(frame)
-            for work, chosen in wanted[number]:
-                values, sound = fetch(
-                    light, work.sources.found.x[chosen] - window.x, work.sources.found.y[chosen] - window.y
-                )
-                work.values[chosen] = values
-                work.sources.found.frame[chosen[~sound]] = NOWHERE
+    def _follow(self, imagination: Imagination, regions: Sequence[Region], *, tick: Callable[[], None]) -> None:
+        unseen = [np.flatnonzero(region.sources.frame == NOWHERE) for region in regions]
+        targets = [
+            Target(frame=region.index, x=region.target.x[missing], y=region.target.y[missing])
+            for region, missing in zip(regions, unseen, strict=True)
+        ]
+        for region, missing, found in zip(regions, unseen, imagination.follow(targets, tick=tick), strict=True):
+            own = region.sources
+            own.frame[missing], own.x[missing], own.y[missing] = found.frame, found.x, found.y
+            own.gain[missing], own.kind[missing] = found.gain, found.kind
+            region.trust[missing] = _IMAGINED_TRUST
 
-    def _generated(self, work: _Work, plate: PlateFrame) -> Generated:
-        found = work.sources.found
-        shape, where = work.window.shape, (work.rows, work.columns)
+    def _generated(self, lit: Lit, plate: PlateFrame) -> Generated:
+        region = lit.region
+        sources, shape, where = region.sources, region.window.shape, (region.rows, region.columns)
         part = next(part for part in plate.parts if part.header.index == self._shot.part)
         light = np.zeros((*shape, len(self._shot.colours)), np.float32)
-        light[part.header.data_window.slices_in(work.window)] = self._shot.light(part.planes, bits=part.header.bits)
-        copied = found.frame != NOWHERE
-        light[where] = work.values
-        known = work.alpha <= 0
-        known[where] = copied
-        distance = np.abs(found.frame - work.index)
-        numbers = np.array(self._shot.frames, np.float32)
+        light[part.header.data_window.slices_in(region.window)] = self._shot.light(part.planes, bits=part.header.bits)
+        has_source = sources.frame != NOWHERE
+        light[where] = lit.values
+        light[where] *= np.exp2(self._seam(lit, light)[where])
+        if not has_source.all() and not self._leave_empty:
+            known = ~region.mask
+            known[where] = has_source
+            light = smooth_fill(light, known)
+        if not self._grain.empty:
+            self._regrain(lit, light, painted=np.ones_like(has_source) if not self._leave_empty else has_source)
+        # A position in a clean plate is none in the plate.
+        in_plate = sources.frame < len(self._shot.frames)
+        numbers = np.array(self._shot.frames, np.float32)[np.where(in_plate & has_source, sources.frame, 0)]
 
         def picture(values: npt.NDArray[np.floating], empty: float) -> Array:
             result = np.full(shape, empty, np.float32)
-            result[where] = np.where(copied, values, np.float32(empty))
+            result[where] = np.where(has_source, values, np.float32(empty))
             return result
 
         kind = np.zeros(shape, np.uint8)
-        kind[where] = np.where(copied, SourceKind.COPIED, SourceKind.SYNTHESISED)
+        kind[where] = np.where(has_source, sources.kind, SourceKind.SYNTHESISED)
         return Generated(
-            window=work.window,
-            light=smooth_fill(light, known),
-            alpha=work.alpha,
-            confidence=picture(work.sources.trust * _FADE_PER_FRAME**distance, 0.0),
-            source_x=picture(found.x, np.nan),
-            source_y=picture(found.y, np.nan),
-            source_frame=picture(numbers[np.maximum(found.frame, 0)], np.nan),
+            window=region.window,
+            light=light,
+            alpha=region.alpha,
+            confidence=picture(region.trust, 0.0),
+            source_x=picture(np.where(in_plate, sources.x, np.float32(np.nan)), np.nan),
+            source_y=picture(np.where(in_plate, sources.y, np.float32(np.nan)), np.nan),
+            source_frame=picture(np.where(in_plate, numbers, np.float32(np.nan)), np.nan),
             kind=kind,
         )
+
+    def _regrain(self, lit: Lit, light: Array, *, painted: Mask) -> None:
+        region = lit.region
+        where = (region.rows[painted], region.columns[painted])
+        field = grain_field(
+            self._grain,
+            seed=self._seed,
+            frame=self._shot.frames[region.index],
+            window=region.window,
+            where=region.mask,
+        )
+        # What has no source was filled smoothly.
+        kept = np.where(region.sources.frame == NOWHERE, np.float32(0), lit.kept)[painted]
+        light[where] = regrain(light[where], model=self._grain, kept=kept, field=field[where])
+
+    def _seam(self, lit: Lit, light: Array) -> Array:
+        """Stops by which the sources' light misses the frame's at the region's edge, carried inwards."""
+        shown = np.full(light.shape, np.nan, np.float32)
+        shown[lit.rim.rows, lit.rim.columns] = lit.shown
+        plate_width = self._shot.data_window(self._shot.frames[lit.region.index]).width
+        return seam_correction(
+            light=light,
+            shown=shown,
+            hole=lit.region.mask,
+            width=plate_width,
+            screened=self._shot.matte is None,
+        )
+
+
+def _lay_over(clean: CleanPlates, region: Region) -> None:
+    """Take what no frame shows from the clean plates."""
+    own = region.sources
+    missing = np.flatnonzero(own.frame == NOWHERE)
+    target = Target(frame=region.index, x=region.target.x[missing], y=region.target.y[missing])
+    found = clean.find(target)
+    shown = missing[found != NOWHERE]
+    own.frame[shown] = found[found != NOWHERE]
+    own.x[shown], own.y[shown] = region.target.x[shown], region.target.y[shown]
+    region.trust[shown] = CLEAN_TRUST

@@ -13,19 +13,30 @@ from typing import Any
 import cv2
 
 from overscan.core.engines._protocol import Context, Notice, Step
-from overscan.core.engines.plate._engine import COPY
-from overscan.core.engines.plate._field import FieldMaker
+from overscan.core.engines.plate._choose import Chooser
+from overscan.core.engines.plate._clean_plates import CleanPlates, register_clean_plates
+from overscan.core.engines.plate._engine import COPY, FILL, parameter
 from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._holdout import Holdout
-from overscan.core.engines.plate._motion import MotionStore
-from overscan.core.engines.plate._plan import ANALYSE, PREPARE, RENDER, TRY, search_range
-from overscan.core.engines.plate._proxy import Stretch, measure_stretch, shot_window
+from overscan.core.engines.plate._imagine import Imagination
+from overscan.core.engines.plate._lighting import Lighting
+from overscan.core.engines.plate._measured import measure_shot
+from overscan.core.engines.plate._pictures import Pictures
+from overscan.core.engines.plate._plan import ANALYSE, IMAGINE, JOIN, LAY, PREPARE, RENDER, TRY, search_range
+from overscan.core.engines.plate._quality import Quality, quality_of
 from overscan.core.engines.plate._render import Renderer
-from overscan.core.engines.plate._trials import Reliability, frames_for_trials, load_trials, save_trials
+from overscan.core.engines.plate._trials import Reliability, load_trials, save_trials, trial_frames
+from overscan.core.engines.plate.light._exposure import Exposure
+from overscan.core.engines.plate.light._grain import GrainModel
+from overscan.core.engines.plate.motion._camera import CameraPath
+from overscan.core.engines.plate.motion._field import FieldMaker
+from overscan.core.engines.plate.motion._motion import MotionStore
+from overscan.core.engines.plate.motion._path_notices import path_notices
+from overscan.core.engines.plate.motion._proxy import THUMBNAIL, Stretch, measure_stretch, shot_window
 from overscan.core.errors import from_record
 from overscan.core.frames import format_frames
 from overscan.core.geometry import Window
-from overscan.core.results import Composer, FrameCheck
+from overscan.core.results import Composer, FrameCheck, GroundworkStore
 from overscan.core.shots import Shot, survey
 from overscan.core.temporaries import written_beside
 
@@ -33,6 +44,8 @@ _UNRELIABLE = 0.5
 """Mean odds of copying below which the artist is told that the shot does not lend itself to it: a smooth fill wins."""
 
 
+GROUNDWORK = "groundwork"
+"""Folder of the work folder that frames for another engine go to."""
 _WALK = 0.5
 """Part of a render step's work that finding sources is."""
 
@@ -40,8 +53,12 @@ _WALK = 0.5
 class Session:
     """One job, opened once."""
 
-    def __init__(self, context: Context) -> None:
-        """Open the shot; raises what stands in the way where its files have changed since the plan."""
+    def __init__(self, context: Context, *, lays_groundwork: bool = False) -> None:
+        """Open the shot; raises what stands in the way where its files have changed since the plan.
+
+        Where it `lays_groundwork`, frames are kept for another engine to go on from, and no result is written.
+        """
+        self._lays_groundwork = lays_groundwork
         self._job = context.job
         self._work = context.work_folder
         self._cache = context.cache_folder
@@ -60,7 +77,16 @@ class Session:
 
     def run(self, step: Step, context: Context) -> None:
         """Carry out one step."""
-        {PREPARE: self._prepare, ANALYSE: self._analyse, TRY: self._try, RENDER: self._render}[step.kind](step, context)
+        run = {
+            PREPARE: self._prepare,
+            ANALYSE: self._analyse,
+            JOIN: self._join,
+            LAY: self._lay,
+            TRY: self._try,
+            IMAGINE: self._imagine,
+            RENDER: self._render,
+        }
+        run[step.kind](step, context)
 
     def _prepare(self, step: Step, context: Context) -> None:
         painted = self._frames_to_paint(step, context)
@@ -72,33 +98,66 @@ class Session:
             temporary.write_text(json.dumps(facts))
 
     def _frames_to_paint(self, step: Step, context: Context) -> list[int]:
-        """Numbers of the frames in which anything is to be generated."""
+        """Numbers of the shot's frames in which anything is missing, whether they are rendered or not."""
         shot = self._shot
         matte = shot.matte
         if matte is None:
-            return [frame for frame in shot.render if shot.coverage(frame) != shot.data_window(frame)]
+            return [frame for frame in shot.frames if shot.coverage(frame) != shot.data_window(frame)]
         painted = []
         with ThreadPoolExecutor(self._threads) as pool:
             for position, (frame, covered) in enumerate(
-                zip(shot.render, pool.map(matte.covers, shot.render), strict=True)
+                zip(shot.frames, pool.map(matte.covers, shot.frames), strict=True)
             ):
                 context.reporter.check_cancelled()
-                context.reporter.progress(fraction=position / len(shot.render), message=step.title)
+                context.reporter.progress(fraction=position / len(shot.frames), message=step.title)
                 if covered:
                     painted.append(frame)
         return painted
 
     def _analyse(self, step: Step, context: Context) -> None:
-        if not self._copies:
+        if not self._moves:
             return
         pairs = [self._index[frame] for frame in step.frames]
-        for done in range(0, len(pairs), self._threads):
+        # Each frame but the first of a handful is looked at once.
+        handful = 2 * self._threads
+        for done in range(0, len(pairs), handful):
             context.reporter.check_cancelled()
             context.reporter.progress(fraction=done / len(pairs), message=step.title)
-            self._store.prepare(pairs[done : done + self._threads], threads=self._threads)
+            self._store.prepare(pairs[done : done + handful], threads=self._threads)
+
+    def _join(self, step: Step, context: Context) -> None:
+        if not self._moves:
+            return
+        ticker = _Ticker(context, step, frames=3 * len(step.frames), share=1.0)
+        measured = measure_shot(
+            shot=self._shot,
+            store=self._store,
+            canvas=self._canvas,
+            grain=self._quality.grain,
+            threads=self._threads,
+            tick=ticker,
+        )
+        measured.save(self._work)
+        for notice in path_notices(measured.path, self._store, self._shot.frames):
+            context.reporter.warn(notice=notice)
+
+    def _lay(self, step: Step, context: Context) -> None:
+        if not self._painted:
+            return
+        steps = len(step.frames) * len(self._shot.clean_plates)
+        notices = register_clean_plates(
+            shot=self._shot,
+            store=self._store,
+            path=self._path,
+            cache_folder=self._cache,
+            work_folder=self._work,
+            tick=_Ticker(context, step, frames=steps, share=1.0),
+        )
+        for notice in notices:
+            context.reporter.warn(notice=notice)
 
     def _try(self, step: Step, context: Context) -> None:
-        if not self._copies or self._copy == "always":
+        if not self._moves or self._copy != "auto":
             return
         trials = self._holdout.run(
             [self._index[frame] for frame in step.frames],
@@ -120,6 +179,14 @@ class Session:
                 )
             )
 
+    def _imagine(self, step: Step, context: Context) -> None:
+        if self._imagination is None:
+            return
+        self._imagination.imagine(
+            [self._index[frame] for frame in step.frames],
+            tick=_Ticker(context, step, frames=8 * len(step.frames) + self._walked(step), share=1.0),
+        )
+
     def _render(self, step: Step, context: Context) -> None:
         indices = [self._index[frame] for frame in step.frames]
         done = 0
@@ -135,28 +202,12 @@ class Session:
             finished=finished,
             tick=_Ticker(context, step, frames=self._walked(step), share=_WALK),
         )
-        self._warn_dense(indices, context)
 
     def _walked(self, step: Step) -> int:
         """About how many frames are passed when the step's frames are followed both ways."""
         indices = [self._index[frame] for frame in step.frames]
         span = max(indices) - min(indices) + search_range(self._job)
         return 2 * max(1, min(len(self._shot.frames), span))
-
-    def _warn_dense(self, indices: list[int], context: Context) -> None:
-        if not self._copies:
-            return
-        pairs = [pair for pair in indices if pair < len(self._shot.frames) - 1]
-        dense = [pair for pair in pairs if self._store.pair(pair).forward.kind == "dense"]
-        if dense:
-            context.reporter.warn(
-                notice=Notice(
-                    code="NO_PLANE_FITS",
-                    message=f"No single plane explains the motion at frames "
-                    f"{format_frames(self._shot.frames[pair] for pair in dense)}; the motion field itself was used.",
-                    frame=self._shot.frames[dense[0]],
-                )
-            )
 
     @cached_property
     def _index(self) -> dict[int, int]:
@@ -173,18 +224,27 @@ class Session:
         return frozenset(self._facts["painted"])
 
     @property
-    def _copies(self) -> bool:
+    def _moves(self) -> bool:
         """Whether motion matters at all."""
-        return bool(self._painted) and self._copy != "never" and len(self._shot.frames) > 1
+        follows = self._copy != "never" or self._fill == "synthesise" or bool(self._shot.clean_plates)
+        return bool(self._painted) and follows and len(self._shot.frames) > 1
 
     @property
     def _copy(self) -> str:
-        return str(self._job.parameters.get(COPY.name, COPY.default))
+        return str(parameter(self._job, COPY))
+
+    @property
+    def _fill(self) -> str:
+        return str(parameter(self._job, FILL))
+
+    @cached_property
+    def _quality(self) -> Quality:
+        return quality_of(self._job)
 
     @cached_property
     def _store(self) -> MotionStore:
         stretch = Stretch(low=self._facts["low"], high=self._facts["high"])
-        return MotionStore(shot=self._shot, stretch=stretch, cache_folder=self._cache)
+        return MotionStore(shot=self._shot, stretch=stretch, cache_folder=self._cache, longest=self._quality.analysis)
 
     @cached_property
     def _canvas(self) -> Window:
@@ -196,14 +256,16 @@ class Session:
 
     @cached_property
     def _maker(self) -> FieldMaker:
-        return FieldMaker(store=self._store, canvas=self._canvas)
+        return FieldMaker(store=self._store, canvas=self._canvas, path=self._path)
 
     @cached_property
     def _holdout(self) -> Holdout:
         return Holdout(shot=self._shot, store=self._store, maker=self._maker, canvas=self._canvas)
 
     @cached_property
-    def _composer(self) -> Composer:
+    def _composer(self) -> Composer | GroundworkStore:
+        if self._lays_groundwork:
+            return GroundworkStore(shot=self._shot, folder=self._work / GROUNDWORK)
         from overscan.core.engines.plate._engine import PlateEngine
 
         card = PlateEngine().card
@@ -211,27 +273,90 @@ class Session:
         return Composer(shot=self._shot, work_folder=self._work, attributes=attributes)
 
     @cached_property
-    def _finder(self) -> Finder | None:
-        if not self._copies:
-            return None
+    def _finder(self) -> Finder:
         reliability = None
-        if self._copy == "auto":
-            frames = frames_for_trials(self._index.values(), count=len(self._shot.frames))
-            kept = [self._trial_path(frame) for frame in frames]
+        if self._copy == "auto" and self._moves:
+            kept = [self._trial_path(frame) for frame in trial_frames(len(self._shot.frames))]
             trials = [trial for path in kept if path.exists() for trial in load_trials(path)]
             reliability = Reliability(trials=trials, cells=self._holdout.cells)
         return Finder(
             shot=self._shot,
             store=self._store,
             maker=self._maker,
+            chooser=Chooser(pictures=self._thumbnails),
+            path=self._path,
             reliability=reliability,
-            reach=search_range(self._job),
+            reach=0 if self._copy == "never" else search_range(self._job),
+        )
+
+    @cached_property
+    def _thumbnails(self) -> Pictures:
+        return self._pictures(THUMBNAIL)
+
+    def _pictures(self, longest: int) -> Pictures:
+        return Pictures(shot=self._shot, store=self._store, canvas=self._canvas, longest=longest)
+
+    @cached_property
+    def _path(self) -> CameraPath | None:
+        return CameraPath.load(self._work / "camera.npz") if self._moves else None
+
+    @cached_property
+    def _exposure(self) -> Exposure | None:
+        return Exposure.load(self._work / "exposure.npz") if self._moves else None
+
+    @cached_property
+    def _grain(self) -> GrainModel:
+        path = self._work / "grain.npz"
+        return GrainModel.load(path) if path.exists() else GrainModel.none(channels=len(self._shot.colours))
+
+    @cached_property
+    def _imagination(self) -> Imagination | None:
+        if self._fill != "synthesise" or not self._painted:
+            return None
+        return Imagination(
+            shot=self._shot,
+            finder=self._finder,
+            pictures=self._pictures(self._quality.imagined),
+            thumbnails=self._thumbnails,
+            exposure=self._exposure,
+            path=self._path,
+            painted=self._painted.__contains__,
+            folder=self._work / "imagined",
+            seed=self._job.seed,
+            rounds=self._quality.rounds,
+            clean=self._clean,
+        )
+
+    @cached_property
+    def _clean(self) -> CleanPlates | None:
+        if not self._shot.clean_plates or not self._painted:
+            return None
+        return CleanPlates(shot=self._shot, path=self._path, exposure=self._exposure, work_folder=self._work)
+
+    @cached_property
+    def _lighting(self) -> Lighting:
+        return Lighting(
+            shot=self._shot,
+            finder=self._finder,
+            exposure=self._exposure,
+            grain=self._grain,
+            clean=self._clean,
+            most_sources=self._quality.sources,
         )
 
     @cached_property
     def _renderer(self) -> Renderer:
         return Renderer(
-            shot=self._shot, finder=self._finder, composer=self._composer, painted=self._painted.__contains__
+            shot=self._shot,
+            finder=self._finder if self._painted else None,
+            imagination=self._imagination,
+            clean=self._clean,
+            lighting=self._lighting if self._painted else None,
+            grain=self._grain,
+            seed=self._job.seed,
+            composer=self._composer,
+            painted=self._painted.__contains__,
+            leave_empty=self._fill == "none",
         )
 
     def _trial_path(self, frame: int) -> Path:

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from overscan.core.engines.plate._field import Field
 from overscan.core.engines.plate._lattice import Array, Lattice
+from overscan.core.engines.plate.motion._field import Field
 
 Numbers = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint8]
 
 NOWHERE = np.int32(-1)
 """Frame index of a pixel that was found nowhere."""
+GATE = 0.5
+"""Square of the gap, in samples of the field's own pitch, that motion there and back may leave (ProPainter's gate)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,12 +78,13 @@ def trace(
     field_at: Callable[[int, int], tuple[Field, Field]],
     visible_at: Callable[[int], Visible],
     tick: Callable[[], None],
+    gate: float = GATE,
 ) -> list[Found]:
     """Follow all targets through time in one direction (+1 later, -1 earlier), at most `reach` frames of `frames`.
 
     `field_at(frame, direction)` gives the completed motion from a frame to its neighbour, and back from there.
-    A pixel is found in the first frame that shows it and whose motion there agrees that it came from here. All
-    targets share one walk, so that each field is completed once. `tick` is called once a frame.
+    A pixel is found in the first frame that shows it and whose motion there agrees that it came from here, to within
+    `gate`. All targets share one walk, so that each field is completed once. `tick` is called once a frame.
     """
     walkers = sorted((_Walker.at(target) for target in targets), key=lambda walker: direction * walker.target.frame)
     by_target = {id(walker.target): walker.found for walker in walkers}
@@ -111,6 +114,7 @@ def trace(
                     _origin(onward.lattice),
                     there.flags,
                     _origin(there.lattice),
+                    np.float32(gate),
                 )
         frame += direction
     return [by_target[id(target)] for target in targets]
@@ -164,6 +168,7 @@ def _step(
     fields: Any,
     visible: Any,
     flags: Any,
+    gate: Any,
 ) -> int:
     """Move all open pixels one frame on; return how many were found there."""
     field_x0, field_y0, field_sx, field_sy = fields
@@ -184,7 +189,7 @@ def _step(
         # The gate in samples of the field's own pitch, as the flow was measured.
         gap = ((dx + back_x) * field_sx) ** 2 + ((dy + back_y) * field_sy) ** 2
         size = (dx * field_sx) ** 2 + (dy * field_sy) ** 2 + (back_x * field_sx) ** 2 + (back_y * field_sy) ** 2
-        if gap < 0.01 * size + 0.5:
+        if gap < 0.01 * size + gate:
             found_frame[index] = frame
             found_x[index] = there_x
             found_y[index] = there_y

@@ -39,18 +39,9 @@ class Trial:
     count: Errors
 
 
-def frames_for_trials(indices: Iterable[int], *, count: int) -> list[int]:
-    """The frames, by index in a shot of `count`, whose trials matter for rendering the frames `indices`.
-
-    The grid of trials depends on the shot alone, so that a frame hears the same trials however the job is cut.
-    """
-    every = max(1, min(_EVERY, count // 4))
-    grid = range(0, count, every)
-    wanted: set[int] = set()
-    for index in indices:
-        first = max(0, (index - MEMORY) // every * every)
-        wanted.update(trial for trial in range(first, min(count, index + MEMORY), every) if abs(trial - index) < MEMORY)
-    return sorted(wanted & set(grid))
+def trial_frames(count: int) -> list[int]:
+    """The frames, by index, that trials are made in, in a shot of `count`; none where there is one to learn from."""
+    return list(range(0, count, max(1, min(_EVERY, count // 4)))) if count > 1 else []
 
 
 def save_trials(trials: list[Trial], path: Path) -> None:

@@ -44,6 +44,26 @@ def test_scene_linear_is_the_same_array(config: ColourConfig, name: str) -> None
     assert linear.from_linear(pixels) is pixels
 
 
+def test_into_another_plates_light(config: ColourConfig) -> None:
+    def into(name: str, linear: str) -> LinearTransform:
+        space = resolve_space(config, name=name, attributes={}, path="plate.exr", format_name="openexr")
+        return LinearTransform(config=config, space=space, linear=linear)
+
+    # Rec. 709 to AP1 with Bradford's adaptation, as the ACES documents print it; values beyond 0 and 1 as well.
+    red = np.float32([[[1.0, 0.0, 0.0], [-2.0, 0.0, 0.0]]])
+    expected = np.float32([[[0.613097, 0.070194, 0.020616], [-1.226195, -0.140388, -0.041231]]])
+    for name in ("lin_rec709_scene", "srgb_tx"):
+        linear = into(name, "ACEScg")
+        assert not linear.is_identity
+        assert linear.linear_name == "ACEScg"
+        light = linear.to_linear(red)
+        assert light[0, 0] == pytest.approx(expected[0, 0], abs=2e-5)
+        assert linear.from_linear(light) == pytest.approx(red, abs=2e-5)
+    assert into("lin_rec709_scene", "ACEScg").to_linear(red) == pytest.approx(expected, abs=2e-5)
+    assert into("ACEScg", "ACEScg").is_identity
+    assert into("", "ACEScg").is_identity, "nothing is known of its primaries"
+
+
 @pytest.mark.parametrize(
     ("name", "linear_name", "low", "high"),
     [

@@ -67,7 +67,7 @@ def test_estimates_grow_with_the_work(tmp_path):
     assert wide.output_bytes == 16 * one.output_bytes
     assert many.output_bytes == 10 * one.output_bytes
     assert wide.seconds > one.seconds
-    assert many.seconds > 3 * one.seconds
+    assert many.seconds > 2 * one.seconds
     assert wide.memory_bytes > one.memory_bytes
     # Memory must not grow with the length of the shot.
     assert many.memory_bytes < 1.1 * one.memory_bytes
@@ -85,7 +85,7 @@ def test_planning_writes_nothing(tmp_path):
 def test_the_card():
     engine = load_engine("plate")
     assert isinstance(engine, Engine)
-    assert set(engine.card.tasks) == {Task.EXTEND, Task.INPAINT}
+    assert set(engine.card.tasks) == {Task.EXTEND, Task.INPAINT, Task.CONTINUE, Task.INTERPOLATE}
     assert engine.card.rights.training_data.value == "none"
     for parameter in engine.card.parameters:
         assert parameter.description

@@ -20,6 +20,7 @@ REFUSED = {
 """Sound files of kinds that are not processed: subsampled or mip-mapped."""
 ALIKE = {f"Beachball/singlepart.000{number}.exr" for number in range(2, 9)} | {"Beachball/multipart.0002.exr"}
 """Large files of the same kinds as others of the set."""
+QUICK = {"quality": "preview"}
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -39,11 +40,15 @@ def _picture(parts: list[Image]) -> tuple[int, tuple[str, ...]]:
 
 def _extend(path: Path, folder: Path) -> bool:
     """Whether anything was generated."""
-    run(make_job(Extend(margins=Margins(left=9, bottom=6)), str(path), str(folder / "o.exr")), folder)
-    before, after = read(path), read(folder / "o.exr")
+    before = read(path)
+    x, y, width, height = before[0].display
+    # To synthesise most of a large picture takes long.
+    fill = "smooth" if 2 * min(part.shape[0] * part.shape[1] for part in before) < width * height else "synthesise"
+    task, parameters = Extend(margins=Margins(left=9, bottom=6)), {**QUICK, "fill": fill}
+    run(make_job(task, str(path), str(folder / "o.exr"), parameters=parameters), folder)
+    after = read(folder / "o.exr")
     assert len(after) == len(before) + 1
     assert list(after[-1].planes) == sorted(EXTRAS)
-    x, y, width, height = before[0].display
     assert after[0].display == (x, y, width + 9, height + 6)
     index, painted = _picture(before)
     compared, differing = changed(path, folder / "o.exr", offset=(9, 0), part=index, painted=painted)
@@ -73,7 +78,7 @@ def _inpaint(path: Path, folder: Path) -> bool:
         soft=6,
     )
     write(folder / "m.exr", {"A": matte}, origin=(left, top))
-    run(make_job(inpaint(str(folder / "m.exr")), str(path), str(folder / "o.exr")), folder)
+    run(make_job(inpaint(str(folder / "m.exr")), str(path), str(folder / "o.exr"), parameters=QUICK), folder)
     full = np.zeros((max(part.shape[0], height) * 3, max(part.shape[1], width) * 3), bool)
     x, y = max(part.shape[1], width), max(part.shape[0], height)
     full[y : y + height, x : x + width] = matte > 0

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numba import njit, prange
 
 from overscan.core.engines.plate._lattice import Array, Lattice
-from overscan.core.engines.plate._motion import KeptMotion, MotionStore
-from overscan.core.engines.plate._proxy import Mask
 from overscan.core.engines.plate._pyramid import membrane
-from overscan.core.engines.plate._registration import project
+from overscan.core.engines.plate.motion._camera import CameraPath
+from overscan.core.engines.plate.motion._models import DENSE, Matrix
+from overscan.core.engines.plate.motion._motion import KeptMotion, MotionStore
+from overscan.core.engines.plate.motion._planes import NO_PLANE
+from overscan.core.engines.plate.motion._proxy import Mask
 from overscan.core.geometry import Window
 
 _DECAY = 0.125
@@ -32,14 +36,25 @@ class Field:
 class FieldMaker:
     """Completes kept motion over one canvas."""
 
-    def __init__(self, *, store: MotionStore, canvas: Window) -> None:
+    def __init__(self, *, store: MotionStore, canvas: Window, path: CameraPath | None = None) -> None:
+        """With a `path` its motions take the place of the pairs' own models."""
         self._fine = store.fine
         self._canvas, (self._left, self._top) = store.coarse.covering(canvas)
         self._inner = store.coarse
-        x, y = self._canvas.nodes()
-        # The same nodes in proxy samples, which the models speak of.
-        self._nodes = np.stack([(x - self._fine.x0) / self._fine.dx, (y - self._fine.y0) / self._fine.dy], axis=-1)
+        self._store = store
+        self._path = path
+        # Where the first node lies in proxy samples, which the models speak of, and how far apart nodes are there.
+        self._origin = (
+            (self._canvas.x0 - self._fine.x0) / self._fine.dx,
+            (self._canvas.y0 - self._fine.y0) / self._fine.dy,
+            self._canvas.dx / self._fine.dx,
+            self._canvas.dy / self._fine.dy,
+        )
         self._fade = 1.0 / (_DECAY * self._inner.width)
+        self._where = (
+            slice(self._top, self._top + self._inner.height),
+            slice(self._left, self._left + self._inner.width),
+        )
 
     @property
     def lattice(self) -> Lattice:
@@ -48,25 +63,81 @@ class FieldMaker:
 
     def complete(self, motion: KeptMotion, *, allowed: Mask | None = None) -> Field:
         """The field of `motion`; with `allowed` (on `lattice`), as if only that had been seen."""
-        model = project(motion.model, self._nodes) - self._nodes
-        rows = slice(self._top, self._top + self._inner.height)
-        columns = slice(self._left, self._left + self._inner.width)
-        trusted = np.zeros(self._canvas.shape, np.bool_)
-        trusted[rows, columns] = motion.trusted
+        trusted = self._placed(motion.trusted)
         if allowed is not None:
             trusted &= allowed
-        detail = np.zeros((*self._canvas.shape, 2), np.float32)
-        detail[rows, columns] = motion.detail
-        if motion.kind == "dense":
-            vectors = membrane(detail + model.astype(np.float32), trusted) if trusted.any() else model
+        seen = np.zeros((*self._canvas.shape, 2), np.float32)
+        seen[self._where] = motion.detail
+        own = self._moves(motion.model)
+        seen += own
+        given = self._given(motion)
+        if given is None and motion.kind == DENSE:
+            vectors = membrane(seen, trusted) if trusted.any() else own
         else:
-            background = trusted & ((detail**2).sum(axis=-1) < _BACKGROUND**2)
-            vectors = model
-            if background.any():
-                away = cv2.distanceTransform((~background).astype(np.uint8), cv2.DIST_L2, 5)
-                vectors = model + membrane(detail, background) * np.exp(-away * self._fade)[..., np.newaxis]
-            # What was seen to move by itself keeps its own motion: only what was not seen follows the background.
-            own = trusted & ~background
-            vectors[own] = model[own] + detail[own]
-        scale = np.array([self._fine.dx, self._fine.dy])
-        return Field(lattice=self._canvas, vectors=(vectors * scale).astype(np.float32))
+            base = self._base(motion, own if given is None else self._moves(given), trusted)
+            vectors = self._completed(base, seen, trusted, self._background(motion, seen, base, trusted))
+        return Field(lattice=self._canvas, vectors=vectors * np.array([self._fine.dx, self._fine.dy], np.float32))
+
+    def _completed(self, base: Array, seen: Array, trusted: Mask, background: Mask) -> Array:
+        """What was seen where it was, `base` with a fading rest elsewhere."""
+        vectors = base
+        if background.any():
+            away = cv2.distanceTransform((~background).astype(np.uint8), cv2.DIST_L2, 5)
+            fade = np.exp(-np.float32(self._fade) * away)
+            vectors = base + membrane(seen - base, background) * fade[..., np.newaxis]
+        # What was seen to move by itself keeps its own motion: only what was not seen follows the background.
+        rest = trusted & ~background
+        vectors[rest] = seen[rest]
+        return vectors
+
+    def _background(self, motion: KeptMotion, seen: Array, base: Array, trusted: Mask) -> Mask:
+        background: Mask = trusted & (((seen - base) ** 2).sum(axis=-1) < _BACKGROUND**2)
+        if motion.frames is not None:
+            background &= ~self._placed(self._store.movers(motion.frames[0]))
+        return background
+
+    def _base(self, motion: KeptMotion, first: Array, trusted: Mask) -> Array:
+        """The motion of the planes: beyond what was seen, that of the plane that was seen nearest."""
+        models, labels = motion.planes.models, motion.planes.labels
+        if not len(models):
+            return first
+        placed = np.full(self._canvas.shape, NO_PLANE, np.uint8)
+        placed[self._where] = labels
+        told = trusted & (placed != NO_PLANE)
+        if not told.any():
+            return first
+        each = np.stack([(placed == label).astype(np.float32) for label in range(1, len(models) + 1)], axis=-1)
+        shares = membrane(each, told)
+        base = first.copy()
+        for label, model in enumerate(models):
+            base += shares[..., label : label + 1] * (self._moves(model) - first)
+        return base
+
+    def _given(self, motion: KeptMotion) -> Matrix | None:
+        """The path's motion for the same two frames."""
+        if self._path is None or motion.frames is None:
+            return None
+        return self._path.between(first=motion.frames[0], second=motion.frames[1])
+
+    def _moves(self, model: Matrix) -> Array:
+        """How far `model` moves each node, in proxy samples."""
+        moves = np.empty((*self._canvas.shape, 2), np.float32)
+        _fill_moves(moves, model, *self._origin)
+        return moves
+
+    def _placed(self, mask: Mask) -> Mask:
+        placed = np.zeros(self._canvas.shape, np.bool_)
+        placed[self._where] = mask
+        return placed
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _fill_moves(moves: Any, model: Any, x0: float, y0: float, dx: float, dy: float) -> None:
+    for row in prange(moves.shape[0]):
+        y = y0 + row * dy
+        for column in range(moves.shape[1]):
+            x = x0 + column * dx
+            # As `project`: nothing is mapped sensibly near the horizon and beyond.
+            depth = max(model[2, 0] * x + model[2, 1] * y + model[2, 2], 0.05)
+            moves[row, column, 0] = (model[0, 0] * x + model[0, 1] * y + model[0, 2]) / depth - x
+            moves[row, column, 1] = (model[1, 0] * x + model[1, 1] * y + model[1, 2]) / depth - y

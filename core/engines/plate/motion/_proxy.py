@@ -17,6 +17,8 @@ from overscan.core.shots import Shot
 
 LONGEST = 960
 """Samples along the longer side of the picture that motion is measured on."""
+COARSER = 2
+"""Flow is kept at half the proxy's resolution: DIS itself stops refining there."""
 THUMBNAIL = 256
 """Samples along the longer side of the picture that motion is tried out on."""
 MATTE_MARGIN = 15 / 1920
@@ -24,6 +26,9 @@ MATTE_MARGIN = 15 / 1920
 
 _LEAST_MARGIN = 8
 """Size of a patch of the flow, in proxy samples: nearer to a hole it also measures what the hole was filled with."""
+
+_LEAST_SLOPE = 0.3
+"""Mean slope of a picture that is not flat, of 255 per proxy sample."""
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -46,6 +51,8 @@ class Proxy:
     """``(height, width)`` of the analysis lattice; smooth where nothing is known."""
     known: Mask
     """Where the plate is, and no matte."""
+    background: Mask
+    """Where it is known, nobody said that it moves by itself, and there is something that motion can be told by."""
     thumbnail: Array
     """Log-shaped colours on the thumbnail lattice, ``(height, width, channels)``."""
     thumbnail_known: Mask
@@ -72,15 +79,15 @@ def measure_stretch(shot: Shot, *, samples: int = 12) -> Stretch:
     return Stretch(low=float(low), high=float(max(high, low + 1e-3)))
 
 
-def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch) -> Proxy:
-    """The proxy of `frame` over `window`, the shot's window."""
+def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch, fine: Lattice) -> Proxy:
+    """The proxy of `frame` over `window`, the shot's window, on the lattice `fine`."""
     light, have = shot.read_light(frame), shot.data_window(frame)
     matte = shot.read_matte(frame)
     known = np.ones(have.shape, np.bool_) if matte is None else matte <= 0
     log = analysis_proxy(light)
     if have != window:
         log, known = _placed(log, have, window), _placed(known[..., np.newaxis], have, window)[..., 0]
-    fine, coarse = Lattice.over(window, longest=LONGEST), Lattice.over(window, longest=THUMBNAIL)
+    coarse = Lattice.over(window, longest=THUMBNAIL)
     small = _shrunk(log, fine)
     small_known = _shrunk_mask(known, fine)
     values = np.clip((small.mean(axis=-1) - stretch.low) / (stretch.high - stretch.low), 0, 1) * 255
@@ -90,12 +97,33 @@ def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch) -> P
     if matte is not None and not small_known.all():
         rim = max(round(MATTE_MARGIN * fine.width), min(_LEAST_MARGIN, max(1, min(fine.shape) // 8)))
         believed = cv2.erode(small_known.astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
+    grey = np.rint(smooth).astype(np.uint8)
+    steers = believed & _textured(grey)
+    if shot.movers is not None:
+        steers &= ~read_movers(shot, frame, window=window, lattice=fine)
     return Proxy(
-        grey=np.rint(smooth).astype(np.uint8),
+        grey=grey,
         known=believed,
+        background=steers,
         thumbnail=_shrunk(log, coarse),
         thumbnail_known=_shrunk_mask(known, coarse),
     )
+
+
+def _textured(grey: npt.NDArray[np.uint8]) -> Mask:
+    """Where a picture is not flat: two flat pictures agree on any motion."""
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125)
+    slope = cv2.blur(np.abs(across) + np.abs(down), (_LEAST_MARGIN + 1, _LEAST_MARGIN + 1))
+    textured: Mask = slope > _LEAST_SLOPE
+    return textured
+
+
+def read_movers(shot: Shot, frame: int, *, window: Window, lattice: Lattice) -> Mask:
+    """What the artist says moves by itself in `frame`, on a `lattice` over `window`, the shot's window."""
+    assert shot.movers is not None
+    matte = shot.movers.read(frame, window=window)
+    return ~_shrunk_mask(matte <= 0, lattice)
 
 
 def _placed(values: npt.NDArray[_Sample], have: Window, window: Window) -> npt.NDArray[_Sample]:

@@ -1,0 +1,1 @@
+"""Light, exposure, seams, grain and motion blur of what is painted."""

@@ -1,0 +1,1 @@
+"""Completing one picture with pieces of others: PatchMatch, made coherent and levelled."""

@@ -1,0 +1,1 @@
+"""New frames: before, between and after those of the plate."""
