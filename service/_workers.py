@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import logging
 import os
@@ -14,9 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from overscan import core
 from overscan.service import _messages as messages
 from overscan.service._errors import ServiceClosingError, WorkerDiedError
 from overscan.service._locks import FileLock
@@ -28,6 +31,16 @@ _LOGS_KEPT = 40
 _starts = itertools.count(1)
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 """Linux kills a worker when the *thread* that started it ends: start them all from one that stays."""
+
+
+@lru_cache
+def _kernels(cache: Path) -> Path:
+    """Where compiled kernels are kept: apart for each state of the code, for numba does not notice that a kernel has
+    changed which another module's kernel calls."""
+    digest = hashlib.blake2b(digest_size=8)
+    for source in sorted(Path(core.__path__[0]).rglob("*.py")):
+        digest.update(source.read_bytes())
+    return cache / "numba" / digest.hexdigest()
 
 
 class Stop:
@@ -151,7 +164,7 @@ class Worker:
                 *(sys.executable, "-m", "overscan.service._worker_main"),
                 *("--lock", str(lock), "--parent", str(os.getpid())),
             ]
-            environment = {**os.environ, "NUMBA_CACHE_DIR": str(self._settings.cache / "numba")}
+            environment = {**os.environ, "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache))}
 
             def spawn() -> subprocess.Popen[bytes]:
                 return subprocess.Popen(

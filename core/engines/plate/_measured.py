@@ -1,4 +1,4 @@
-"""What is measured of a shot as a whole before anything of it is painted: camera path, exposure and grain."""
+"""What is measured of a shot as a whole before anything of it is painted: camera path, exposure, grain, shutter."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from overscan.core.engines.plate._npz import save_arrays
 from overscan.core.engines.plate.light._exposure import Exposure
 from overscan.core.engines.plate.light._grain import GrainModel
 from overscan.core.engines.plate.light._grain_of_shot import grain_of_shot
 from overscan.core.engines.plate.light._relight import measure_exposure
+from overscan.core.engines.plate.light._shutter import shutter_of_shot
 from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._field import FieldMaker
 from overscan.core.engines.plate.motion._join import join
@@ -29,17 +31,23 @@ class Measured:
     exposure: Exposure
     grain: GrainModel
     """Empty where the plate has none, or none is asked for."""
+    shutter: float = 0.0
+    """Part of a frame's time that the shutter was open; 0 where the shot does not tell."""
 
     def save(self, folder: Path) -> None:
         """Keep it in files in `folder`, each atomically."""
         self.path.save(folder / "camera.npz")
         self.exposure.save(folder / "exposure.npz")
         self.grain.save(folder / "grain.npz")
+        save_arrays(folder / "shutter.npz", {"shutter": np.array(self.shutter)})
 
     @classmethod
     def load(cls, folder: Path) -> Measured:
         """Read what `save` kept."""
+        with np.load(folder / "shutter.npz") as kept:
+            shutter = float(kept["shutter"])
         return cls(
+            shutter=shutter,
             path=CameraPath.load(folder / "camera.npz"),
             exposure=Exposure.load(folder / "exposure.npz"),
             grain=GrainModel.load(folder / "grain.npz"),
@@ -55,7 +63,7 @@ def measure_shot(
     tick: Callable[[], None],
     canvas: Window | None = None,
 ) -> Measured:
-    """Measure a shot of any length; grain only if `grain`. `tick` is called often and may raise to stop.
+    """Measure a shot of any length; grain and shutter only if `grain`. `tick` is called often and may raise to stop.
 
     `canvas` is what motion is completed over, the shot's window where None. The result does not depend on `threads`.
     """
@@ -68,7 +76,8 @@ def measure_shot(
     model = GrainModel.none(channels=channels)
     if grain:
         model = grain_of_shot(shot=shot, store=store, maker=maker, exposure=exposure, tick=tick)
-    return Measured(path=path, exposure=exposure, grain=model)
+    shutter = shutter_of_shot(shot=shot, path=path, exposure=exposure, tick=tick) if grain else 0.0
+    return Measured(path=path, exposure=exposure, grain=model, shutter=shutter)
 
 
 def _of_one_frame(shot: Shot, store: MotionStore) -> Measured:

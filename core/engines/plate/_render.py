@@ -19,7 +19,10 @@ from overscan.core.engines.plate._lighting import Lighting, Lit
 from overscan.core.engines.plate._region import Region
 from overscan.core.engines.plate._trace import NOWHERE, Target
 from overscan.core.engines.plate.light._grain import GrainModel, grain_field, regrain
+from overscan.core.engines.plate.light._motion_blur import blurred_along, missing_blur
 from overscan.core.engines.plate.light._seam import seam_correction
+from overscan.core.engines.plate.light._shutter import camera_speed
+from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._proxy import Mask
 from overscan.core.plates import PlateFrame
 from overscan.core.results import Composer, FrameCheck, Generated, GroundworkStore, SourceKind
@@ -45,6 +48,8 @@ class Renderer:
         clean: CleanPlates | None,
         lighting: Lighting | None,
         grain: GrainModel,
+        path: CameraPath | None,
+        shutter: float,
         seed: int,
         composer: Composer | GroundworkStore,
         painted: Callable[[int], bool],
@@ -55,8 +60,8 @@ class Renderer:
         Where nothing ever is, there is neither a `finder` nor a `lighting`.
 
         What no frame shows comes from the `clean` plates, else from `imagination`; what neither knows is filled
-        smoothly, or stays empty where `leave_empty`.
-        All but that gets `grain`, by `seed`.
+        smoothly, or stays empty where `leave_empty`. All but that gets the motion blur that it lacks, by the camera's
+        `path` and the `shutter`, and `grain`, by `seed`.
         """
         self._shot = shot
         self._finder = finder
@@ -64,6 +69,8 @@ class Renderer:
         self._clean = clean
         self._lighting = lighting
         self._grain = grain
+        self._path = path
+        self._shutter = shutter
         self._seed = seed
         self._composer = composer
         self._painted = painted
@@ -156,6 +163,8 @@ class Renderer:
             known = ~region.mask
             known[where] = has_source
             light = smooth_fill(light, known)
+        if self._path is not None and self._shutter > 0:
+            self._blur(region, light, self._path)
         if not self._grain.empty:
             self._regrain(lit, light, painted=np.ones_like(has_source) if not self._leave_empty else has_source)
         # A position in a clean plate is none in the plate.
@@ -179,6 +188,21 @@ class Renderer:
             source_frame=picture(np.where(in_plate, numbers, np.float32(np.nan)), np.nan),
             kind=kind,
         )
+
+    def _blur(self, region: Region, light: Array, path: CameraPath) -> None:
+        """Draw copied light out where the camera is faster here than it was there."""
+        sources = region.sources
+        target = camera_speed(path, region.index, region.target.x, region.target.y)
+        source = np.full_like(target, np.nan)
+        for frame in np.unique(sources.frame[(sources.frame >= 0) & (sources.frame < len(self._shot.frames))]):
+            here = sources.frame == frame
+            source[here] = camera_speed(path, int(frame), sources.x[here], sources.y[here])
+        # Where either speed is not known nothing is drawn out.
+        known = np.isfinite(target).all(axis=-1) & np.isfinite(source).all(axis=-1)
+        lines = missing_blur(target=target[known], source=source[known], shutter=self._shutter)
+        drawn = np.flatnonzero(known)[lines.any(axis=-1)]
+        rows, columns = region.rows[drawn], region.columns[drawn]
+        light[rows, columns] = blurred_along(light, rows=rows, columns=columns, lines=lines[lines.any(axis=-1)])
 
     def _regrain(self, lit: Lit, light: Array, *, painted: Mask) -> None:
         region = lit.region

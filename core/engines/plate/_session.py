@@ -20,7 +20,7 @@ from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._holdout import Holdout
 from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lighting import Lighting
-from overscan.core.engines.plate._measured import measure_shot
+from overscan.core.engines.plate._measured import Measured, measure_shot
 from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._plan import ANALYSE, IMAGINE, JOIN, LAY, PREPARE, RENDER, TRY, search_range
 from overscan.core.engines.plate._quality import Quality, quality_of
@@ -297,17 +297,20 @@ class Session:
         return Pictures(shot=self._shot, store=self._store, canvas=self._canvas, longest=longest)
 
     @cached_property
+    def _measured(self) -> Measured | None:
+        return Measured.load(self._work) if self._moves else None
+
+    @property
     def _path(self) -> CameraPath | None:
-        return CameraPath.load(self._work / "camera.npz") if self._moves else None
+        return None if self._measured is None else self._measured.path
 
-    @cached_property
+    @property
     def _exposure(self) -> Exposure | None:
-        return Exposure.load(self._work / "exposure.npz") if self._moves else None
+        return None if self._measured is None else self._measured.exposure
 
-    @cached_property
+    @property
     def _grain(self) -> GrainModel:
-        path = self._work / "grain.npz"
-        return GrainModel.load(path) if path.exists() else GrainModel.none(channels=len(self._shot.colours))
+        return GrainModel.none(channels=len(self._shot.colours)) if self._measured is None else self._measured.grain
 
     @cached_property
     def _imagination(self) -> Imagination | None:
@@ -353,6 +356,8 @@ class Session:
             clean=self._clean,
             lighting=self._lighting if self._painted else None,
             grain=self._grain,
+            path=self._path,
+            shutter=0.0 if self._measured is None else self._measured.shutter,
             seed=self._job.seed,
             composer=self._composer,
             painted=self._painted.__contains__,
