@@ -27,7 +27,7 @@ _MATTE_GROWTH = 4 / 1920
 """Width of the rim round a matte that is not copied from, as a part of the plate's width: motion blur and shadows."""
 _PAIRS_KEPT = 48
 """Pairs of frames whose completed motion is kept, of some 4 MB each."""
-_MASKS_KEPT = 4
+_MASKS_KEPT = 8
 """Of a byte a sample, for the few frames that light is averaged over."""
 _TRUST = 0.55
 """Copying must be expected to beat a smooth fill (see `Reliability.at`) by 0.9 dB: a trial's rim is often shallower

@@ -171,7 +171,8 @@ class Lighting:
 
     def _light(self, frame: int) -> Light:
         if frame not in self._lights:
-            while len(self._lights) > self._most_sources:
+            # A frame's neighbours on both sides are looked at by turns.
+            while len(self._lights) >= 2 * self._most_sources:
                 self._lights.popitem(last=False)
             self._lights[frame] = self._shot.read_light(self._shot.frames[frame])
         self._lights.move_to_end(frame)
