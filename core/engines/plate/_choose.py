@@ -13,10 +13,9 @@ import numpy as np
 from numba import njit, prange
 
 from overscan.core.engines.plate._fetch import fetch
-from overscan.core.engines.plate._lattice import Array
+from overscan.core.engines.plate._lattice import Array, sample_points
 from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._trace import NOWHERE, Found, Target
-from overscan.core.engines.plate._trials import sample_points
 from overscan.core.engines.plate.motion._proxy import Mask
 
 _AGREED = 31 / 1920

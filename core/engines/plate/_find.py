@@ -12,7 +12,7 @@ import numpy as np
 from overscan.core.engines.plate._choose import Chooser
 from overscan.core.engines.plate._lattice import Array, Lattice
 from overscan.core.engines.plate._trace import GATE, NOWHERE, Flags, Found, Target, Visible, trace
-from overscan.core.engines.plate._trials import Reliability, sample_points
+from overscan.core.engines.plate._trials import Reliability
 from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._field import Field, FieldMaker
 from overscan.core.engines.plate.motion._motion import MotionStore
@@ -105,13 +105,7 @@ class Finder:
 
     def moved(self, frame: int, direction: int, x: Array, y: Array) -> tuple[Array, Array]:
         """Where the next frame, in a direction of time, shows what a frame shows at positions in plate space."""
-        field = self._fields(frame, direction)[0]
-        column = ((x - field.lattice.x0) / field.lattice.dx).astype(np.float32)
-        row = ((y - field.lattice.y0) / field.lattice.dy).astype(np.float32)
-        return (
-            x + sample_points(np.ascontiguousarray(field.vectors[..., 0]), column, row),
-            y + sample_points(np.ascontiguousarray(field.vectors[..., 1]), column, row),
-        )
+        return self._fields(frame, direction)[0].carried(x, y)
 
     def may_copy(self, frame: int, x: Array, y: Array) -> Mask:
         """Which positions ``(count,)`` of a frame, in plate space, may be copied from."""

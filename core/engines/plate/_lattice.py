@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -87,3 +88,15 @@ class Lattice:
         found: npt.NDArray[np.bool_] = np.zeros(len(x), np.bool_)
         found[inside] = mask[row[inside].astype(np.intp), column[inside].astype(np.intp)]
         return found
+
+
+def sample_points(picture: Array, column: Array, row: Array) -> Array:
+    """Bilinear values of ``(height, width)`` at single positions, held at the edges."""
+    width = 1 << 14  # cv2.remap takes pictures of positions up to 32767 wide, not lists
+    count = len(column)
+    lines = max(1, -(-count // width))
+    grid = np.zeros((2, lines * width), np.float32)
+    grid[0, :count], grid[1, :count] = column, row
+    across, down = grid.reshape(2, lines, width)
+    values = cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(values, np.float32).reshape(-1)[:count]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.engines.plate._lattice import Array, Lattice
+from overscan.core.engines.plate._lattice import Array, Lattice, sample_points
 from overscan.core.engines.plate._npz import save_arrays
 from overscan.core.engines.plate._pyramid import membrane
 
@@ -107,15 +107,3 @@ class Reliability:
         column = ((x - self._cells.x0) / self._cells.dx).astype(np.float32)
         row = ((y - self._cells.y0) / self._cells.dy).astype(np.float32)
         return sample_points(odds, column, row)
-
-
-def sample_points(picture: Array, column: Array, row: Array) -> Array:
-    """Bilinear values of ``(height, width)`` at single positions, held at the edges."""
-    width = 1 << 14  # cv2.remap takes pictures of positions up to 32767 wide, not lists
-    count = len(column)
-    lines = max(1, -(-count // width))
-    grid = np.zeros((2, lines * width), np.float32)
-    grid[0, :count], grid[1, :count] = column, row
-    across, down = grid.reshape(2, lines, width)
-    values = cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(values, np.float32).reshape(-1)[:count]

@@ -8,7 +8,6 @@ import numpy as np
 
 from overscan.core.engines.plate._fetch import fetch
 from overscan.core.engines.plate._lattice import Array
-from overscan.core.engines.plate._trials import sample_points
 from overscan.core.engines.plate.light._exposure import Exposure
 from overscan.core.engines.plate.light._grain import GrainModel
 from overscan.core.engines.plate.light._grain_measure import GrainPicture, measure_grain
@@ -61,10 +60,7 @@ def _picture(
         np.arange(window.x, window.right, dtype=np.float32), np.arange(window.y, window.bottom, dtype=np.float32)
     )
     x, y = columns.ravel(), rows.ravel()
-    column = ((x - field.lattice.x0) / field.lattice.dx).astype(np.float32)
-    row = ((y - field.lattice.y0) / field.lattice.dy).astype(np.float32)
-    there_x = x + sample_points(np.ascontiguousarray(field.vectors[..., 0]), column, row)
-    there_y = y + sample_points(np.ascontiguousarray(field.vectors[..., 1]), column, row)
+    there_x, there_y = field.carried(x, y)
     shown = np.where(other_known[..., np.newaxis], other, np.float32(np.nan))
     values, sound = fetch(shown, there_x - have_there.x, there_y - have_there.y)
     values *= np.exp2(exposure.gain(source=first + 1, target=first, x_source=there_x, y_source=there_y, x=x, y=y))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from overscan.core.colour import acescct_to_linear
@@ -60,16 +59,8 @@ def _along_motion(store: MotionStore, maker: FieldMaker, first: int) -> Array:
     """Where the next frame shows each sample of a frame's thumbnail: ``(height, width, 2)`` in plate space."""
     field = maker.complete(store.pair(first).forward)
     x, y = store.thumbnails.nodes()
-    lattice = field.lattice
-    across, down = (x - lattice.x0) / lattice.dx, (y - lattice.y0) / lattice.dy
-    moved = cv2.remap(
-        field.vectors,
-        across.astype(np.float32),
-        down.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.stack([x, y], axis=-1) + np.asarray(moved, np.float32)
+    moved = field.carried(x.ravel(), y.ravel())
+    return np.stack([axis.reshape(x.shape) for axis in moved], axis=-1)
 
 
 def _along_path(store: MotionStore, path: CameraPath, first: int, second: int) -> Array | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numba import njit, prange
 
-from overscan.core.engines.plate._lattice import Array, Lattice
+from overscan.core.engines.plate._lattice import Array, Lattice, sample_points
 from overscan.core.engines.plate._pyramid import membrane
 from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._models import DENSE, Matrix
@@ -31,6 +31,13 @@ class Field:
     lattice: Lattice
     vectors: Array
     """``(height, width, 2)`` float32."""
+
+    def carried(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Where positions ``(count,)`` of the plate's pixel space are moved to; bilinear, held at the edges."""
+        column = ((x - self.lattice.x0) / self.lattice.dx).astype(np.float32)
+        row = ((y - self.lattice.y0) / self.lattice.dy).astype(np.float32)
+        along, down = (np.ascontiguousarray(self.vectors[..., axis]) for axis in (0, 1))
+        return x + sample_points(along, column, row), y + sample_points(down, column, row)
 
 
 class FieldMaker:

@@ -14,7 +14,6 @@ from overscan.core.engines.plate._fetch import fetch
 from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._measured import Measured
 from overscan.core.engines.plate._trace import Found, Target
-from overscan.core.engines.plate._trials import sample_points
 from overscan.core.engines.plate.light._grain import kept_variance
 from overscan.core.engines.plate.motion._field import FieldMaker
 from overscan.core.engines.plate.motion._motion import MotionStore
@@ -70,13 +69,7 @@ def calmed(
         tick()
         pair = store.pair(min(before, frame))
         field = maker.complete(pair.forward if direction > 0 else pair.backward)
-        lattice = field.lattice
-        across, down = (
-            ((x - lattice.x0) / lattice.dx).astype(np.float32),
-            ((y - lattice.y0) / lattice.dy).astype(np.float32),
-        )
-        x = x + sample_points(np.ascontiguousarray(field.vectors[..., 0]), across, down)
-        y = y + sample_points(np.ascontiguousarray(field.vectors[..., 1]), across, down)
+        x, y = field.carried(x, y)
         number = shot.frames[frame]
         if number not in shot.sources:
             continue
