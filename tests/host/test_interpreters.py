@@ -1,0 +1,72 @@
+"""The host's half in the Pythons that hosts have, with nothing installed; and what it may import at all."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interpreters import VERSIONS, lay_down, python, run_unittests
+
+HERE = Path(__file__).parent
+HOSTS_OWN = {"overscan_host": set(), "overscan_nuke": {"overscan_host", "nuke", "nukescripts"}}
+"""What besides itself and the standard library a package may import when it is loaded."""
+FORBIDDEN = ("grpc", "google", "numpy", "PySide2", "PySide6", "overscan")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_tests_pass_with_nothing_installed(version: str, tmp_path: Path) -> None:
+    laid_down = lay_down(tmp_path / "python", "overscan_host")
+    said = run_unittests(version, laid_down=laid_down, tests=HERE, pattern="test_host_*.py", cwd=tmp_path)
+    ran = re.search(r"Ran (\d+) tests", said)
+    assert ran is not None
+    assert int(ran[1]) >= 50
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nothing_but_the_standard_library_is_loaded(version: str, tmp_path: Path) -> None:
+    laid_down = lay_down(tmp_path / "python", "overscan_host")
+    look = f"import sys; sys.path.insert(0, {str(laid_down)!r}); import overscan_host, json; "
+    look += "print(json.dumps(sorted(sys.modules)))"
+    command = [str(python(version)), "-I", "-S", "-B", "-c", look]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert "overscan_host" in loaded
+    assert not loaded & set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("package", HOSTS_OWN)
+def test_what_is_imported_at_module_level(package: str) -> None:
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    allowed = HOSTS_OWN[package] | {package} | set(sys.stdlib_module_names)
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        if path.relative_to(folder).parts[0] == "panel":  # it lives in a GUI, and nothing else imports it on loading
+            continue
+        for name, line in _loaded(ast.parse(path.read_text(encoding="utf-8")).body):
+            if name.partition(".")[0] not in allowed or name.startswith("overscan_nuke.panel"):
+                found.append(f"{path.relative_to(folder)}:{line} imports {name}")
+    assert found == []
+
+
+def _loaded(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
+    """What statements import when their module is loaded: not in functions, not for type checkers alone."""
+    for statement in body:
+        if isinstance(statement, ast.Import):
+            yield from ((alias.name, statement.lineno) for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, "imports are absolute"
+            yield from ((f"{statement.module}.{alias.name}", statement.lineno) for alias in statement.names)
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            yield from _loaded(statement.orelse)
+        elif not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for field in ("body", "orelse", "finalbody"):
+                yield from _loaded(getattr(statement, field, []))
+            for handler in getattr(statement, "handlers", []):
+                yield from _loaded(handler.body)
