@@ -69,10 +69,12 @@ class Check:
     """What to do; empty where nothing."""
 
 
-def examine(*, report: Report) -> Outcome:
-    """Run all checks; the exit code is 1 where one failed."""
+def examine(*, report: Report, nuke: bool = False) -> Outcome:
+    """Run all checks, or with `nuke` those of the plugin for Nuke; the exit code is 1 where one failed."""
+    from overscan.cli import _doctor_nuke
+
     counts = dict.fromkeys(Verdict, 0)
-    for check in _checks():
+    for check in _doctor_nuke.checks() if nuke else _checks():
         counts[check.verdict] += 1
         report.record(
             "check",
@@ -90,7 +92,8 @@ def examine(*, report: Report) -> Outcome:
     if failed:
         report.say(f"\n{failed} of {sum(counts.values())} checks failed; start with the first.")
     else:
-        report.say("\nOverscan can work here." if not warned else "\nOverscan can work here; see the warnings.")
+        what = "Overscan can work in Nuke here" if nuke else "Overscan can work here"
+        report.say(f"\n{what}." if not warned else f"\n{what}; see the warnings.")
     return Outcome(
         exit_code=ExitCode.INTERNAL if failed else ExitCode.OK,
         facts={verdict.value: count for verdict, count in counts.items()},
