@@ -6,8 +6,8 @@ is not: somebody stands at the table for most of it.
 
 The camera exposes automatically, by up to half a stop when somebody comes. A result belongs into its own frame, so the
 truth of a frame is the clean plate, brought to the frame's exposure by a gain and an offset per channel, fitted to what
-the frame shows of the room. How well that describes the room beyond the mattes is in the tables as the method `plate`:
-no fill can be expected to do better.
+the frame shows of the room. How well that describes the room beyond the mattes, and just beside them, is in
+the tables as the method `plate`: no fill can be expected to do better.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ _SMALLEST = 150
 """Pixels of a matte's smallest piece; less is the compression's noise."""
 _GROWN = 8
 """Px: soft edges, the compression's halos."""
+_BESIDE = 24
+"""Px: how far round a matte counts as beside it."""
 _FITS = 4
 """Rounds of fitting the exposure and finding who is not the room."""
 
@@ -103,7 +105,7 @@ def run_case(case: RealCase, settings: Settings) -> list[Row]:
         others=filled_frames(clip, settings=settings),
         settings=settings,
     )
-    return [*rows, _ceiling(case, frames)]
+    return [*rows, *_ceilings(case, frames)]
 
 
 def clean_plate(movie: Path) -> Pixels:
@@ -146,14 +148,28 @@ def _disc(radius: int) -> Codes:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
-def _ceiling(case: RealCase, frames: list[RealFrame]) -> Row:
-    """How well the truth describes what the plate itself shows of the room."""
-    known = [~frame.hole for frame in frames]
+def _ceilings(case: RealCase, frames: list[RealFrame]) -> list[Row]:
+    """How well the truth describes what the plate itself shows of the room: all of it, and beside the mattes.
+
+    People darken the wall and the floor that they stand at. A fill that fits its surroundings is as dark.
+    """
     truth = [frame.truth for frame in frames]
-    clip = Clip(truth=truth, scene_linear=False, generated=known, regions={"known": known})
-    figures = measure([_light(frame.plate) for frame in frames], clip, perceptual=False)["known"]
-    figures = replace(figures, warp_error_ratio=None)
-    return Row(suite=SUITE, case=case.name, method="plate", region="known", frames=len(frames), figures=figures)
+    known = [~frame.hole for frame in frames]
+    grown = [np.asarray(cv2.dilate(frame.hole.astype(np.uint8), _disc(_BESIDE)), np.bool_) for frame in frames]
+    regions = {"known": known, "beside": [more & own for more, own in zip(grown, known, strict=True)]}
+    clip = Clip(truth=truth, scene_linear=False, generated=known, regions=regions)
+    figures = measure([_light(frame.plate) for frame in frames], clip, perceptual=False)
+    return [
+        Row(
+            suite=SUITE,
+            case=case.name,
+            method="plate",
+            region=region,
+            frames=len(frames),
+            figures=replace(figures[region], warp_error_ratio=None),
+        )
+        for region in regions
+    ]
 
 
 def _generate(frames: list[RealFrame], folder: Path, settings: Settings) -> Outcome:

@@ -29,8 +29,8 @@ _PAIRS_KEPT = 48
 """Pairs of frames whose completed motion is kept, of some 4 MB each."""
 _MASKS_KEPT = 8
 """Of a byte a sample, for the few frames that light is averaged over."""
-_TRUST = 0.55
-"""Copying must be expected to beat a smooth fill (see `Reliability.at`) by 0.9 dB: a trial's rim is often shallower
+_TRUST = 0.52
+"""Copying must be expected to beat a smooth fill (see `Reliability.at`) by 0.35 dB: a trial's rim is often shallower
 than the region to generate, so that it flatters copying a little."""
 
 

@@ -16,6 +16,9 @@ Numbers = npt.NDArray[np.int32]
 
 _AROUND = 4
 """Pairs of neighbours before and after a frame by which it is judged whether the camera can be followed there."""
+_LEAST = 6
+"""Frames that must be joined to count, where they border on frames in which the camera cannot be followed: what so few
+have in common is as likely something large that moves by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +62,20 @@ class CameraPath:
         """``(frames,)``: the number of the stretch of the shot that a frame is in, -1 for none.
 
         Through a stretch the camera can be followed, over a single frame that is not joined to its neighbours too. A
-        frame is in none where most pairs of frames round it are not joined.
+        frame is in none where most pairs of frames round it are not joined, nor where it is one of a few beside such.
         """
         cuts = self.segments[1:] != self.segments[:-1]
         count = len(self.segments)
         around = [cuts[max(0, frame - _AROUND) : frame + _AROUND] for frame in range(count)]
         adrift = np.array([2 * np.count_nonzero(near) > max(1, len(near)) for near in around])
+        begins = np.append(0, np.flatnonzero(cuts) + 1)
+        short = [
+            slice(first, after)
+            for first, after in zip(begins, np.append(begins[1:], count), strict=True)
+            if after - first < _LEAST
+        ]
+        for few in (*short, *reversed(short)):
+            adrift[few] |= adrift[max(0, few.start - 1) : few.stop + 1].any()
         begins = ~adrift & np.append(True, adrift[:-1])
         return np.where(adrift, -1, np.cumsum(begins) - 1).astype(np.int32)
 
