@@ -118,12 +118,15 @@ class Composer:
         """
         number = plate.number if frame is None else frame
         path = self.path(number)
-        written = read_frame(path, number=number)
         if self._is_new(number):
+            read_frame(path, number=number)
             check = FrameCheck(frame=number, path=path, samples=0, differing=0)
         else:
+            own = without_extras(plate, painted=self._shot.colours)
+            # The extra layers follow the plate's parts: there is nothing in it that they could differ from.
+            written = read_frame(path, number=number, parts=range(len(own.parts)))
             compared = compare(
-                plate=without_extras(plate, painted=self._shot.colours),
+                plate=own,
                 result=written,
                 offset=self._shot.layout.offset,
                 part=self._shot.part,
@@ -276,30 +279,24 @@ class Composer:
 
     def _extras_planes(self, number: int, generated: Generated | None, cover: Window) -> dict[str, Plane]:
         """The extra layers over `cover`. Plate pixels name themselves as their source."""
-        rows, columns = np.indices(cover.shape, dtype=np.float32)
-        layers: list[Map] = [
-            np.zeros(cover.shape, np.float32),
-            np.ones(cover.shape, np.float32),
-            columns + np.float32(cover.x),
-            rows + np.float32(cover.y),
-            np.full(cover.shape, number, np.float32),
-            np.zeros(cover.shape, np.float32),
-        ]
+        # In the order of `EXTRA_CHANNELS`: generated, confidence, source x, y, frame and kind.
+        row = np.tile(np.array([0, 1, 0, 0, number, 0], np.float32), (cover.width, 1))
+        row[:, 2] = np.arange(cover.x, cover.right)
+        pixels = np.empty((*cover.shape, len(EXTRA_CHANNELS)), np.float32)
+        pixels[:] = row
+        pixels[..., 3] = np.arange(cover.y, cover.bottom, dtype=np.float32)[:, np.newaxis]
         if generated is not None:
             crop = cover.slices_in(generated.window)
-            alpha = generated.alpha[crop]
-            made = alpha > 0
-            layers[0] = alpha
+            made = np.nonzero(generated.alpha[crop] > 0)
             found: tuple[npt.NDArray[Any], ...] = (
+                generated.alpha,
                 generated.confidence,
                 generated.source_x,
                 generated.source_y,
                 generated.source_frame,
                 generated.kind,
             )
-            for layer, values in zip(layers[1:], found, strict=True):
-                layer[made] = values[crop][made]
-        pixels = np.stack(layers, axis=-1)
+            pixels[made] = np.stack([values[crop][made] for values in found], axis=-1)
         return {name: pixels[..., index] for index, name in enumerate(EXTRA_CHANNELS)}
 
 
@@ -329,10 +326,10 @@ def _outside(inner: Window, cover: Window) -> npt.NDArray[np.bool_]:
 
 
 def _named(part: Part) -> Part:
-    """OpenEXR wants every part of a multi-part file to have a name."""
+    """OpenEXR wants every part of a multi-part file to have a name; hosts that put it before layers know this one."""
     if part.header.name:
         return part
-    return replace(part, header=replace(part.header, name=f"plate{part.header.index or ''}"))
+    return replace(part, header=replace(part.header, name=f"rgba{part.header.index or ''}"))
 
 
 def _make_folder(folder: Path) -> None:

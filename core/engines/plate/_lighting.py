@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,12 +12,13 @@ from overscan.core.engines.plate._clean_plates import CleanPlates
 from overscan.core.engines.plate._fetch import fetch
 from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._lattice import Array
+from overscan.core.engines.plate._lights import Lights
 from overscan.core.engines.plate._region import Indices, Region, Rim
 from overscan.core.engines.plate._trace import NOWHERE, Numbers
 from overscan.core.engines.plate.light._exposure import Exposure
 from overscan.core.engines.plate.light._grain import GrainModel, kept_variance
 from overscan.core.geometry import Window
-from overscan.core.shots import Light, Shot
+from overscan.core.shots import Shot
 
 _AGREE = 2.0
 """Deviations of the grain within which two frames show the same: only then may they be averaged."""
@@ -53,6 +54,7 @@ class Lighting:
         self,
         *,
         shot: Shot,
+        lights: Lights,
         finder: Finder,
         exposure: Exposure | None,
         grain: GrainModel,
@@ -65,12 +67,12 @@ class Lighting:
         a copied frame's own grain would stand still in the fill, and be seen as dirt on the lens.
         """
         self._shot = shot
+        self._lights = lights
         self._finder = finder
         self._exposure = exposure
         self._grain = grain
         self._clean = clean
         self._most_sources = 1 if grain.empty else most_sources
-        self._lights: OrderedDict[int, Light] = OrderedDict()
 
     def bring(self, regions: Sequence[Region], *, tick: Callable[[], None]) -> list[Lit]:
         """Light for all regions together, so that each source frame is read once and let go.
@@ -83,14 +85,17 @@ class Lighting:
             for places, is_rim in ((one.region.sources, False), (one.rim, True)):
                 for frame, chosen in _by_frame(places.frame):
                     wanted.setdefault(frame, []).append(_Errand(lit=one, chosen=chosen, is_rim=is_rim))
-        for frame in sorted(wanted):
+        order = self._lights.kept_first(wanted)
+        for frame, following in itertools.zip_longest(order, order[1:]):
             tick()
+            if following is not None:
+                self._lights.ask(following)
             for errand in wanted[frame]:
                 if errand.is_rim:
                     self._show(errand, frame)
                 else:
                     self._paint(errand, frame)
-        self._lights.clear()
+        self._lights.let_go()
         return lit
 
     def _dark(self, region: Region) -> Lit:
@@ -160,23 +165,14 @@ class Lighting:
         if self._clean is not None and self._clean.is_one(frame):
             values, sound = self._clean.fetch(frame, target=target, x=at[0], y=at[1])
             return values * np.exp2(gain), sound
-        light, window = self._light(frame), self._window(frame)
-        values, sound = fetch(light, at[0] - window.x, at[1] - window.y)
+        window = self._window(frame)
+        values, sound = fetch(self._lights[frame], at[0] - window.x, at[1] - window.y)
         if self._exposure is not None:
             x, y = (np.asarray(places, np.float32) for places in here)
             gain = gain + self._exposure.gain(source=frame, target=target, x_source=at[0], y_source=at[1], x=x, y=y)
         if gain.any():
             values *= np.exp2(gain)
         return values, sound
-
-    def _light(self, frame: int) -> Light:
-        if frame not in self._lights:
-            # A frame's neighbours on both sides are looked at by turns.
-            while len(self._lights) >= 2 * self._most_sources:
-                self._lights.popitem(last=False)
-            self._lights[frame] = self._shot.read_light(self._shot.frames[frame])
-        self._lights.move_to_end(frame)
-        return self._lights[frame]
 
     def _window(self, frame: int) -> Window:
         return self._shot.data_window(self._shot.frames[frame])

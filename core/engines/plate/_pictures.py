@@ -9,8 +9,8 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from overscan.core.colour import analysis_proxy
 from overscan.core.engines.plate._lattice import Array, Lattice
+from overscan.core.engines.plate.motion._log import read_log
 from overscan.core.engines.plate.motion._motion import MotionStore
 from overscan.core.engines.plate.motion._proxy import THUMBNAIL, Mask
 from overscan.core.geometry import Window
@@ -26,7 +26,7 @@ class SmallPicture:
     """One frame on the canvas."""
 
     pixels: Array
-    """``(height, width, channels)`` float32, as `analysis_proxy` gives it; 0 where not known."""
+    """``(height, width, channels)`` float32, as `read_log` gives it; 0 where not known."""
     known: Mask
     """Where the plate has samples and no matte."""
 
@@ -62,7 +62,7 @@ class Pictures:
             return self._placed(thumbnail.pixels, thumbnail.known)
         number = self._shot.frames[frame]
         have, window, inner = self._shot.data_window(number), self._store.window, self._inner
-        log = analysis_proxy(self._shot.read_light(number))
+        log = read_log(self._shot, number)
         matte = self._shot.read_matte(number)
         known = np.ones(have.shape, np.float32) if matte is None else (matte <= 0).astype(np.float32)
         if have != window:

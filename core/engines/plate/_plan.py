@@ -10,6 +10,7 @@ import numpy as np
 from overscan.core.engines._protocol import EngineCard, Estimate, Notice, Plan, Step
 from overscan.core.engines.plate._engine import SEARCH_RANGE, parameter
 from overscan.core.engines.plate._keys import key_frames
+from overscan.core.engines.plate._lights import KEPT_BYTES
 from overscan.core.engines.plate._trials import trial_frames
 from overscan.core.engines.plate.motion._proxy import LONGEST
 from overscan.core.engines.plate.time._plan import plan_in_time
@@ -96,6 +97,7 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
     bytes_per_pixel = sum(channel.dtype.itemsize for channel in shot.header(first).channels)
     extras = 24 if shot.job.output.extras is not ExtrasMode.NONE else 0
     chunk = frames_per_step(most)
+    kept = min(KEPT_BYTES, len(shot.frames) * plate_pixels * bytes_per_pixel) if made else 0
     seconds = len(shot.render) * pixels * _CARRY_SECONDS_PER_MEGAPIXEL / 1e6
     if made:
         count = len(shot.frames)
@@ -112,7 +114,7 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
         plate_offset=layout.offset,
         generated_fraction=made / pixels,
         estimate=Estimate(
-            memory_bytes=_BASE_BYTES + pixels * (120 + 3 * bytes_per_pixel) + chunk * most * _TRACE_BYTES,
+            memory_bytes=_BASE_BYTES + pixels * (120 + 3 * bytes_per_pixel) + chunk * most * _TRACE_BYTES + kept,
             seconds=seconds,
             output_bytes=len(shot.render) * pixels * (bytes_per_pixel + extras // 4),
             work_bytes=len(shot.frames) * _MOTION_BYTES_PER_PIXEL * min(plate_pixels, LONGEST * LONGEST * 9 // 16),

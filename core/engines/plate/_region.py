@@ -62,13 +62,19 @@ class Region:
         matte = shot.read_matte(frame)
         alpha[have.slices_in(window)] = 0.0 if matte is None else matte
         rows, columns = np.nonzero(alpha > 0)
+        return cls._unsourced(index, window, alpha, rows, columns, len(shot.colours))
+
+    @classmethod
+    def _unsourced(
+        cls, index: int, window: Window, alpha: Array, rows: Indices, columns: Indices, channels: int
+    ) -> Region:
         x, y = (columns + window.x).astype(np.float32), (rows + window.y).astype(np.float32)
         count = len(rows)
         nothing = Addresses(
             frame=np.full(count, NOWHERE, np.int32),
             x=np.full(count, np.nan, np.float32),
             y=np.full(count, np.nan, np.float32),
-            gain=np.zeros((count, len(shot.colours)), np.float32),
+            gain=np.zeros((count, channels), np.float32),
             kind=np.zeros(count, np.uint8),
         )
         return cls(
@@ -87,6 +93,30 @@ class Region:
         """``(height, width)`` of the window: what is painted."""
         mask: Mask = self.alpha > 0
         return mask
+
+    def thinned(self, pitch: int) -> Region:
+        """One pixel of each block of `pitch` x `pitch` that has any: the first. Without any source yet."""
+        chosen = np.flatnonzero(self._first_of_block(pitch) == np.arange(len(self.rows)))
+        rows, columns = self.rows[chosen], self.columns[chosen]
+        return self._unsourced(self.index, self.window, self.alpha, rows, columns, self.sources.gain.shape[-1])
+
+    def follow(self, thinned: Region, pitch: int) -> None:
+        """Take the sources of what `thinned` gave: each pixel lies from its block's first one here as it does there."""
+        first, own, other = self._first_of_block(pitch), self.sources, thinned.sources
+        of = (np.cumsum(first == np.arange(len(first))) - 1)[first]
+        own.frame, own.gain, own.kind = other.frame[of], other.gain[of], other.kind[of]
+        own.x = other.x[of] + (self.columns - self.columns[first]).astype(np.float32)
+        own.y = other.y[of] + (self.rows - self.rows[first]).astype(np.float32)
+        self.trust = thinned.trust[of]
+
+    def _first_of_block(self, pitch: int) -> Indices:
+        """For each pixel the first one of its block."""
+        across, down = (-(-size // pitch) for size in (self.window.width, self.window.height))
+        block = self.rows // pitch * across + self.columns // pitch
+        first = np.empty(across * down, np.intp)
+        first[block[::-1]] = np.arange(len(block))[::-1]
+        chosen: Indices = first[block]
+        return chosen
 
     def rim(self, *, plate_width: int) -> Rim:
         """The rim; each of its pixels goes on from the source of the nearest pixel of the region."""

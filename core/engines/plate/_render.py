@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +17,7 @@ from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._lighting import Lighting, Lit
+from overscan.core.engines.plate._lights import Lights
 from overscan.core.engines.plate._region import Region
 from overscan.core.engines.plate._trace import NOWHERE, Target
 from overscan.core.engines.plate.light._grain import GrainModel, grain_field, regrain
@@ -32,6 +34,9 @@ _FADE_PER_FRAME = 0.985
 """How much less a pixel is trusted for each frame that its source is away."""
 _IMAGINED_TRUST = 0.1
 """How far a pixel is trusted that no frame shows."""
+_BLOCK = 16
+"""Samples a side of the blocks by which what is filled smoothly is told apart into patches; four of them lie round
+each."""
 _WRITERS = 2
 """Frames that are written and checked at once; each holds its pictures in memory."""
 
@@ -46,11 +51,14 @@ class Renderer:
         finder: Finder | None,
         imagination: Imagination | None,
         clean: CleanPlates | None,
+        lights: Lights,
         lighting: Lighting | None,
         grain: GrainModel,
         path: CameraPath | None,
         shutter: float,
         seed: int,
+        pitch: int,
+        seam_cells: int,
         composer: Composer | GroundworkStore,
         painted: Callable[[int], bool],
         leave_empty: bool,
@@ -67,11 +75,14 @@ class Renderer:
         self._finder = finder
         self._imagination = imagination
         self._clean = clean
+        self._lights = lights
         self._lighting = lighting
         self._grain = grain
         self._path = path
         self._shutter = shutter
         self._seed = seed
+        self._pitch = pitch
+        self._seam_cells = seam_cells
         self._composer = composer
         self._painted = painted
         self._leave_empty = leave_empty
@@ -105,7 +116,7 @@ class Renderer:
                 for index in indices:
                     begun = time.monotonic()
                     tick()
-                    plate = self._shot.read(self._shot.frames[index])
+                    plate = self._lights.plate(index)
                     own = works.pop(index, None)  # each frame's arrays are let go of when it is written
                     generated = None if own is None else self._generated(own, plate)
                     if len(pending) == _WRITERS:
@@ -123,9 +134,16 @@ class Renderer:
         regions = [region for index in indices if len((region := Region.of(self._shot, index)).rows)]
         if not regions or self._finder is None or self._lighting is None:
             return {}
-        for region, sources in zip(
-            regions, self._finder.find([region.target for region in regions], tick=tick), strict=True
-        ):
+        thinned = [region.thinned(self._pitch) for region in regions] if self._pitch > 1 else regions
+        self._find(self._finder, thinned, tick=tick)
+        if self._pitch > 1:
+            for region, some in zip(regions, thinned, strict=True):
+                region.follow(some, self._pitch)
+        return {lit.region.index: lit for lit in self._lighting.bring(regions, tick=tick)}
+
+    def _find(self, finder: Finder, regions: Sequence[Region], *, tick: Callable[[], None]) -> None:
+        """Find a source for each pixel of the regions."""
+        for region, sources in zip(regions, finder.find([region.target for region in regions], tick=tick), strict=True):
             found, own = sources.found, region.sources
             own.frame, own.x, own.y = found.frame, found.x, found.y
             own.kind[:] = SourceKind.COPIED
@@ -136,7 +154,6 @@ class Renderer:
                 _lay_over(self._clean, region)
         if self._imagination is not None:
             self._follow(self._imagination, regions, tick=tick)
-        return {lit.region.index: lit for lit in self._lighting.bring(regions, tick=tick)}
 
     def _follow(self, imagination: Imagination, regions: Sequence[Region], *, tick: Callable[[], None]) -> None:
         unseen = [np.flatnonzero(region.sources.frame == NOWHERE) for region in regions]
@@ -160,9 +177,7 @@ class Renderer:
         light[where] = lit.values
         light[where] *= np.exp2(self._seam(lit, light)[where])
         if not has_source.all() and not self._leave_empty:
-            known = ~region.mask
-            known[where] = has_source
-            light = smooth_fill(light, known)
+            _fill_smoothly(light, region, missing=~has_source)
         if self._path is not None and self._shutter > 0:
             self._blur(region, light, self._path)
         if not self._grain.empty:
@@ -229,7 +244,24 @@ class Renderer:
             hole=lit.region.mask,
             width=plate_width,
             screened=self._shot.matte is None,
+            cells=self._seam_cells,
         )
+
+
+def _fill_smoothly(light: Array, region: Region, *, missing: Mask) -> None:
+    """Fill in `light` those pixels of the region that are `missing`, each patch of them from what lies round it."""
+    rows, columns = region.rows[missing], region.columns[missing]
+    known = np.ones(light.shape[:2], np.bool_)
+    known[rows, columns] = False
+    blocks = np.zeros((-(-region.window.height // _BLOCK), -(-region.window.width // _BLOCK)), np.uint8)
+    blocks[rows // _BLOCK, columns // _BLOCK] = 1
+    count, patches, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(blocks, np.ones((9, 9), np.uint8)))
+    patch = patches[rows // _BLOCK, columns // _BLOCK]
+    for number in range(1, count):
+        left, top, width, height = (_BLOCK * int(side) for side in boxes[number, :4])
+        here, own = (slice(top, top + height), slice(left, left + width)), patch == number
+        filled = smooth_fill(light[here], known[here])
+        light[rows[own], columns[own]] = filled[rows[own] - top, columns[own] - left]
 
 
 def _lay_over(clean: CleanPlates, region: Region) -> None:

@@ -20,6 +20,7 @@ from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._holdout import Holdout
 from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lighting import Lighting
+from overscan.core.engines.plate._lights import Lights
 from overscan.core.engines.plate._measured import Measured, measure_shot
 from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._plan import ANALYSE, IMAGINE, JOIN, LAY, PREPARE, RENDER, TRY, search_range
@@ -337,9 +338,15 @@ class Session:
         return CleanPlates(shot=self._shot, path=self._path, exposure=self._exposure, work_folder=self._work)
 
     @cached_property
+    def _lights(self) -> Lights:
+        # A frame's neighbours on both sides are looked at by turns, and the next one is read ahead.
+        return Lights(self._shot, at_once=2 * self._quality.sources + 1)
+
+    @cached_property
     def _lighting(self) -> Lighting:
         return Lighting(
             shot=self._shot,
+            lights=self._lights,
             finder=self._finder,
             exposure=self._exposure,
             grain=self._grain,
@@ -354,11 +361,14 @@ class Session:
             finder=self._finder if self._painted else None,
             imagination=self._imagination,
             clean=self._clean,
+            lights=self._lights,
             lighting=self._lighting if self._painted else None,
             grain=self._grain,
             path=self._path,
             shutter=0.0 if self._measured is None else self._measured.shutter,
             seed=self._job.seed,
+            pitch=self._quality.pitch,
+            seam_cells=self._quality.seam_cells,
             composer=self._composer,
             painted=self._painted.__contains__,
             leave_empty=self._fill == "none",

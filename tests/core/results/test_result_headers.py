@@ -54,7 +54,7 @@ def test_where_the_extras_go(tmp_path):
         sidecars = ["o.extras.1.exr", "o.extras.2.exr"] if mode is ExtrasMode.SIDECAR else []
         assert files == sorted(["o.1.exr", "o.2.exr", *sidecars])
     assert names[ExtrasMode.NONE] == names[ExtrasMode.SIDECAR] == [("", ["R", "G", "B"])]
-    assert [name for name, _ in names[ExtrasMode.PART]] == ["plate", "overscan"]
+    assert [name for name, _ in names[ExtrasMode.PART]] == ["rgba", "overscan"]
     assert names[ExtrasMode.PART][0][1] == ["R", "G", "B"]
     assert sorted(names[ExtrasMode.PART][1][1]) == sorted(EXTRAS)
     assert set(names[ExtrasMode.LAYERS][0][1]) == {"R", "G", "B", *EXTRAS}

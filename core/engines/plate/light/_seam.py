@@ -19,8 +19,8 @@ from overscan.core.engines.plate._pyramid import membrane
 
 Mask = npt.NDArray[np.bool_]
 
-_LONGEST = 480
-"""Cells along the longer side that the correction is solved on."""
+SEAM_CELLS = 480
+"""Cells along the longer side that the correction is solved on, unless fewer are asked for."""
 _LIMIT = 0.5
 """Largest correction in stops: more is no difference of light but another thing."""
 _FADE = 200 / 1920
@@ -44,14 +44,17 @@ _DEVIATION = 1.8
 _BRIGHTEST = np.float32(65504.0)
 
 
-def seam_correction(*, light: Array, shown: Array, hole: Mask, width: int, screened: bool) -> Array:
+def seam_correction(
+    *, light: Array, shown: Array, hole: Mask, width: int, screened: bool, cells: int = SEAM_CELLS
+) -> Array:
     """Stops to add to the light copied into a hole, so that no step is seen at its edge.
 
     `light` ``(height, width, channels)`` float32 is the frame's own linear light, used outside `hole` ``(height,
     width)``; `shown` of the same shape is what the sources, exposure already matched, show of a rim of known pixels
     along the hole, NaN elsewhere. The rim should be some 12/1920 of the plate's `width` (in samples) deep; every pixel
     of it counts once. `screened` lets the correction fade into the hole, for an extension, of which one side only is
-    anchored. Returns ``(height, width, channels)`` float32, at most ±0.5 stop, 0 outside the hole.
+    anchored. It is solved on `cells` along the longer side. Returns ``(height, width, channels)`` float32, at most
+    ±0.5 stop, 0 outside the hole.
 
     Rim pixels that are NaN or infinite in either picture are not looked at; places where the two show different
     things (a mover at the edge, wrong registration) do not bleed into the hole. Without any rim the result is 0.
@@ -59,7 +62,7 @@ def seam_correction(*, light: Array, shown: Array, hole: Mask, width: int, scree
     result = np.zeros(light.shape, np.float32)
     if not hole.any():
         return result
-    factor = max(1, -(-max(hole.shape) // _LONGEST))
+    factor = max(1, -(-max(hole.shape) // cells))
     seen = np.zeros((-(-hole.shape[0] // factor), -(-hole.shape[1] // factor), 2 * light.shape[-1] + 1), np.float32)
     _gather(np.ascontiguousarray(light), np.ascontiguousarray(shown), np.ascontiguousarray(hole), factor, seen)
     rim = seen[..., -1] > 0

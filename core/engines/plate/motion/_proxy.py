@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.colour import analysis_proxy
 from overscan.core.engines.plate._lattice import Lattice
 from overscan.core.engines.plate._pyramid import membrane
+from overscan.core.engines.plate.motion._log import read_log
 from overscan.core.geometry import Window
 from overscan.core.shots import Shot
 
@@ -72,19 +72,18 @@ def measure_stretch(shot: Shot, *, samples: int = 12) -> Stretch:
     chosen = sorted({shot.frames[round(index * (count - 1) / max(1, samples - 1))] for index in range(samples)})
     values = []
     for frame in chosen:
-        light = shot.read_light(frame)
-        step = max(1, int(np.sqrt(light.shape[0] * light.shape[1] / 65536)))
-        values.append(analysis_proxy(light[::step, ::step]).mean(axis=-1).ravel())
+        log = read_log(shot, frame)
+        step = max(1, int(np.sqrt(log.shape[0] * log.shape[1] / 65536)))
+        values.append(log[::step, ::step].mean(axis=-1).ravel())
     low, high = np.percentile(np.concatenate(values), (1.0, 99.5))
     return Stretch(low=float(low), high=float(max(high, low + 1e-3)))
 
 
 def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch, fine: Lattice) -> Proxy:
     """The proxy of `frame` over `window`, the shot's window, on the lattice `fine`."""
-    light, have = shot.read_light(frame), shot.data_window(frame)
+    log, have = read_log(shot, frame), shot.data_window(frame)
     matte = shot.read_matte(frame)
     known = np.ones(have.shape, np.bool_) if matte is None else matte <= 0
-    log = analysis_proxy(light)
     if have != window:
         log, known = _placed(log, have, window), _placed(known[..., np.newaxis], have, window)[..., 0]
     coarse = Lattice.over(window, longest=THUMBNAIL)
@@ -92,7 +91,9 @@ def make_proxy(shot: Shot, frame: int, *, window: Window, stretch: Stretch, fine
     small_known = _shrunk_mask(known, fine)
     values = np.clip((small.mean(axis=-1) - stretch.low) / (stretch.high - stretch.low), 0, 1) * 255
     # A hole filled with black would itself be an edge for the flow to hold on to.
-    smooth = membrane(values.astype(np.float32)[..., np.newaxis], small_known)[..., 0]
+    smooth = values.astype(np.float32)
+    if not small_known.all():
+        smooth = membrane(smooth[..., np.newaxis], small_known)[..., 0]
     believed = small_known
     if matte is not None and not small_known.all():
         rim = max(round(MATTE_MARGIN * fine.width), min(_LEAST_MARGIN, max(1, min(fine.shape) // 8)))
@@ -139,6 +140,8 @@ def _shrunk(values: Array, lattice: Lattice) -> Array:
 
 def _shrunk_mask(known: Mask, lattice: Lattice) -> Mask:
     """True where all samples of a cell are known."""
+    if known.all():
+        return np.ones(lattice.shape, np.bool_)
     part = cv2.resize(known.astype(np.float32), (lattice.width, lattice.height), interpolation=cv2.INTER_AREA)
     whole: Mask = part > 0.999
     return whole
