@@ -145,6 +145,18 @@ class PlateChangedError(OverscanError):
     code = "PLATE_CHANGED"
 
 
+class PolicyError(OverscanError):
+    """The show's policy does not allow the engine, the model or an input."""
+
+    code = "POLICY"
+
+
+class PolicyFileError(OverscanError):
+    """A policy, a lock or a rights card cannot be read, contradicts itself, or widens what is above it."""
+
+    code = "POLICY_FILE"
+
+
 class CancelledError(OverscanError):
     """The step was asked to stop."""
 
@@ -166,6 +178,8 @@ _BY_CODE: dict[str, type[OverscanError]] = {
         InvalidJobError,
         UnknownEngineError,
         PlateChangedError,
+        PolicyError,
+        PolicyFileError,
         CancelledError,
     )
 }

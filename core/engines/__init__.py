@@ -6,15 +6,15 @@ from overscan.core.engines._protocol import (
     EngineCard,
     Estimate,
     Limits,
+    ModelEngine,
     Notice,
     Parameter,
     Plan,
     Reporter,
-    RightsCard,
     Step,
-    TrainingData,
 )
 from overscan.core.engines._registry import InstalledEngine, installed_engines, load_engine
+from overscan.core.rights import ModelFiles, RightsCard, TrainingData
 
 __all__ = [
     "Context",
@@ -23,6 +23,8 @@ __all__ = [
     "Estimate",
     "InstalledEngine",
     "Limits",
+    "ModelEngine",
+    "ModelFiles",
     "Notice",
     "Parameter",
     "Plan",

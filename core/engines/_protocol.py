@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from overscan.core.errors import ErrorRecord
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job, ParameterValue, Task
-
-
-class TrainingData(str, Enum):
-    """What a model learned from, as its maker says."""
-
-    NONE = "none"
-    OWN = "own"
-    PUBLIC_DOMAIN = "public-domain"
-    OPEN_LICENCE = "open-licence"
-    LICENSED = "licensed"
-    MIXED = "mixed"
-    UNDISCLOSED = "undisclosed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RightsCard:
-    """Where an engine or model comes from, and what may be done with what it makes."""
-
-    maker: str
-    licence: str
-    """SPDX identifier, or ``LicenseRef-…``."""
-    training_data: TrainingData
-    statement: str
-    """What the maker says about training data."""
-    commercial_use: bool
-    evidence: str = ""
-    """Where the maker said so."""
+from overscan.core.rights import Decision, ModelFiles, RightsCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +114,8 @@ class Plan:
     """Of the plate, as found or named; empty where the file does not say."""
     encoding: str = ""
     """Sample type and compression that will be written, e.g. ``half, zip``."""
+    decision: Decision | None = None
+    """What the show's policy says; engines leave it out, whoever plans with them fills it in."""
 
     @property
     def feasible(self) -> bool:
@@ -196,4 +171,16 @@ class Engine(Protocol):
         """Carry out one step of a feasible plan. Idempotent; reports progress; stops when asked.
 
         Raises `OverscanError` where it cannot go on.
+        """
+
+
+@runtime_checkable
+class ModelEngine(Engine, Protocol):
+    """An engine that loads weights. One without this method must load none."""
+
+    def model(self, job: Job) -> ModelFiles | None:
+        """The model that `run` will load for `job`, with every file that it reads; None where it loads none.
+
+        Called before a job is planned and before every step, in the process that will load the files: they are hashed,
+        and the policy decides on the hashes. They are looked at again when the step is done. Loads nothing itself.
         """

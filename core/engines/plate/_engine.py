@@ -9,12 +9,11 @@ from overscan.core.engines._protocol import (
     EngineCard,
     Parameter,
     Plan,
-    RightsCard,
     Step,
-    TrainingData,
 )
 from overscan.core.errors import OverscanError
 from overscan.core.jobs import Job, ParameterValue, Task
+from overscan.core.rights import RightsCard, TrainingData
 
 if TYPE_CHECKING:
     from overscan.core.engines.plate._session import Session
@@ -75,8 +74,13 @@ _CARD = EngineCard(
         maker="Overscan",
         licence="LicenseRef-Overscan",
         training_data=TrainingData.NONE,
-        statement="No training data. Every pixel comes from the plate.",
+        statement="No training data, plate pixels only: there are no learned weights, and everything that is painted "
+        "comes from the plate itself.",
         commercial_use=True,
+        consent="No people's data were learned from.",
+        likeness="Shows whom the plate shows.",
+        reviewer="The makers of Overscan",
+        reviewed_on="2026-11-23",
     ),
 )
 

@@ -1,0 +1,81 @@
+"""Policy enforcement in workers: nothing is planned and no step runs without a decision made there and then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from overscan.core.engines import Engine, Notice, Plan, installed_engines, load_engine
+from overscan.core.errors import OverscanError, PolicyError
+from overscan.core.jobs import Job
+from overscan.core.ledger import standings
+from overscan.core.rights import Clearance, clear, policy_root, refusal_record
+from overscan.service._confine import confined
+
+
+def clearance(*, job: Job) -> Clearance:
+    """What the policies say of `job` now, with the engine and the weights that this process would load.
+
+    Raises `UnknownEngineError`, `PolicyError` where two packages have that engine, and `LedgerError` where the
+    clearance ledger cannot be trusted; whatever else is wrong is a refusal.
+    """
+    engine = load_engine(job.engine)
+    _require_one(job.engine)
+    today = datetime.now(timezone.utc).date()
+    assets = standings(job=job, root=_home(), today=today)
+    return clear(engine=engine, job=job, root=policy_root(), today=today, assets=assets)
+
+
+def cleared_plan(*, job: Job) -> Plan:
+    """The engine's plan with the policy's decision; no code of an engine plans for what is not allowed."""
+    try:
+        found = clearance(job=job)
+        if not found.decision.allowed:
+            return Plan(problems=(refusal_record(found.decision),), decision=found.decision)
+        with confined(found.sealed.files if found.sealed else {}):
+            plan = load_engine(job.engine).plan(job)
+    except OverscanError as error:
+        return Plan(problems=(error.record,))
+    return replace(plan, decision=found.decision)
+
+
+@contextmanager
+def cleared(*, job: Job, plan: Plan, warn: Callable[[Notice], None]) -> Iterator[Engine]:
+    """The engine, to run one step of a job that was planned and decided on before; `warn` hears of a changed policy.
+
+    Raises `PolicyError` where the policies of now refuse it, where it would not run what the stored decision allowed,
+    and afterwards where the model's files were changed under it or it did what no policy allows.
+    """
+    found = clearance(job=job)
+    found.require(stored=plan.decision)
+    if plan.decision is not None and plan.decision.policy_sha256 != found.decision.policy_sha256:
+        warn(
+            Notice(
+                code="POLICY_CHANGED",
+                message=f"The policy '{found.decision.policy}' was changed since the job was created; it allows the "
+                "job still.",
+            )
+        )
+    with confined(found.sealed.files if found.sealed else {}):
+        yield load_engine(job.engine)
+    if found.sealed is not None:
+        found.sealed.check()
+
+
+def _require_one(name: str) -> None:
+    if sum(entry.name == name for entry in installed_engines()) > 1:
+        raise PolicyError(
+            f"two installed packages have an engine called '{name}', and nobody can tell which one would run.",
+            next_step="Uninstall one of them.",
+            field="engine",
+            actual=name,
+        )
+
+
+def _home() -> Path:
+    """Overscan's home, where the ledger is; the service names it to its workers."""
+    return Path(os.environ.get("OVERSCAN_HOME") or policy_root().parent)
