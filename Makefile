@@ -20,7 +20,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	cd proto && ../$(BIN)/buf lint
-	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli
+	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli -p overscan_host -p overscan_nuke
 
 DATA ?= ../shared/data
 SUITES ?=

@@ -18,6 +18,9 @@ FOLDERS = {
     "overscan.service": "service",
     "overscan.client": "plugins/client",
     "overscan.cli": "plugins/cli",
+    # Not in the namespace package: inside a host there is no Overscan, just these two folders.
+    "overscan_host": "plugins/host",
+    "overscan_nuke": "plugins/nuke",
     "overscan.examples": "examples",
 }
 
@@ -72,6 +75,12 @@ if __name__ == "__main__":
         packages=packages(),
         package_dir=FOLDERS,
         include_package_data=False,
-        package_data={"": ["py.typed"], "overscan.examples": ["*.md", "*.yaml", "*/*.exr"]},
+        package_data={
+            "": ["py.typed"],
+            "overscan.core.receipts": ["receipt.schema.json"],
+            "overscan.core.report": ["pages/*"],
+            "overscan.core.rights": ["cards/*.toml"],
+            "overscan.examples": ["*.md", "*.yaml", "*/*.exr"],
+        },
         cmdclass={"build_py": BuildWithStubs},
     )

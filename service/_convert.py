@@ -10,9 +10,10 @@ from overscan.core import engines
 from overscan.core.errors import ErrorRecord
 from overscan.core.geometry import Window
 from overscan.core.jobs import ParameterValue, Task
+from overscan.service._convert_rights import card_to_wire, decision_from_wire, decision_to_wire
 from overscan.service._frame_sets import read_frames, write_frames
 from overscan.service._messages import EngineEntry
-from overscan.v1 import engine_pb2, geometry_pb2, plan_pb2, rights_pb2
+from overscan.v1 import engine_pb2, geometry_pb2, plan_pb2
 
 _TASKS = {
     Task.EXTEND: engine_pb2.Task.TASK_EXTEND,
@@ -26,15 +27,6 @@ _PARAMETER_TYPES = {
     int: engine_pb2.ParameterType.PARAMETER_TYPE_INT,
     float: engine_pb2.ParameterType.PARAMETER_TYPE_FLOAT,
     str: engine_pb2.ParameterType.PARAMETER_TYPE_STRING,
-}
-_TRAINING = {
-    engines.TrainingData.NONE: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_NONE,
-    engines.TrainingData.OWN: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_OWN,
-    engines.TrainingData.PUBLIC_DOMAIN: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_PUBLIC_DOMAIN,
-    engines.TrainingData.OPEN_LICENCE: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_OPEN_LICENCE,
-    engines.TrainingData.LICENSED: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_LICENSED,
-    engines.TrainingData.MIXED: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_MIXED,
-    engines.TrainingData.UNDISCLOSED: rights_pb2.TrainingDataClass.TRAINING_DATA_CLASS_UNDISCLOSED,
 }
 
 
@@ -100,6 +92,8 @@ def plan_to_wire(plan: engines.Plan, *, engine: str, version: str) -> plan_pb2.P
         wire.display_window.CopyFrom(_window_to_wire(plan.display_window))
     if plan.data_window is not None:
         wire.data_window.CopyFrom(_window_to_wire(plan.data_window))
+    if plan.decision is not None:
+        wire.decision.CopyFrom(decision_to_wire(plan.decision))
     return wire
 
 
@@ -136,6 +130,7 @@ def plan_from_wire(wire: plan_pb2.Plan) -> engines.Plan:
         ),
         colour_space=wire.color_space,
         encoding=wire.encoding,
+        decision=decision_from_wire(wire.decision) if wire.HasField("decision") else None,
     )
 
 
@@ -158,7 +153,7 @@ def engine_to_wire(entry: EngineEntry) -> engine_pb2.Engine:
             max_frames=card.limits.max_frames or 0,
             max_pixels=card.limits.max_pixels or 0,
         ),
-        rights=_rights_to_wire(card),
+        rights=card_to_wire(card.rights, version=card.version),
         available=True,
     )
 
@@ -190,20 +185,6 @@ def _value(value: ParameterValue) -> Value:
     if isinstance(value, str):
         return Value(string_value=value)
     return Value(number_value=value)
-
-
-def _rights_to_wire(card: engines.EngineCard) -> rights_pb2.RightsCard:
-    rights = card.rights
-    training = rights_pb2.TrainingData(statement=rights.statement, evidence=rights.evidence)
-    # `class` is a word of Python's, so the field has no attribute to write to
-    setattr(training, "class", _TRAINING[rights.training_data])
-    return rights_pb2.RightsCard(
-        maker=rights.maker,
-        version=card.version,
-        licence=rights_pb2.Licence(id=rights.licence),
-        training_data=training,
-        commercial_use=rights_pb2.CommercialUse(allowed=rights.commercial_use),
-    )
 
 
 def _window_to_wire(window: Window) -> geometry_pb2.Window:

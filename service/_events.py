@@ -12,6 +12,7 @@ from overscan.v1.job_pb2 import JobEvent
 
 _NUMBERS_RESERVED = 256
 _WATCHER_BACKLOG_MAX = 1000
+_PASSING = ("step_progress", "preview")
 
 
 class Watcher:
@@ -21,8 +22,8 @@ class Watcher:
         self._queue: queue.SimpleQueue[JobEvent | None] = queue.SimpleQueue()
 
     def put(self, event: JobEvent | None) -> None:
-        """Hand an event over; a watcher that lags far behind is spared progress, which is soon stale."""
-        if event is not None and event.HasField("step_progress") and self._queue.qsize() > _WATCHER_BACKLOG_MAX:
+        """Hand an event over; a watcher that lags far behind is spared what is soon stale."""
+        if event is not None and self._queue.qsize() > _WATCHER_BACKLOG_MAX and event.WhichOneof("event") in _PASSING:
             return
         self._queue.put(event)
 
@@ -37,8 +38,8 @@ class Watcher:
 class EventLog:
     """Numbers events job by job.
 
-    Progress takes a number and is not stored, all else is. Numbers are reserved in blocks, so that they grow even
-    after the service was killed, at the price of a gap.
+    Progress and previews take numbers and are not stored, all else is. Numbers are reserved in blocks, so that they
+    grow even after the service was killed, at the price of a gap.
     """
 
     def __init__(self, *, store: Store) -> None:
@@ -46,7 +47,7 @@ class EventLog:
         self._lock = threading.RLock()
         self._last: dict[str, int] = {}
         self._ceiling: dict[str, int] = {}
-        self._progress: dict[str, JobEvent] = {}
+        self._passing: dict[str, dict[str, JobEvent]] = {}
         self._watchers: dict[str, list[Watcher]] = {}
 
     def emit(self, event: JobEvent, *, change: Callable[[Writer], bool | None] | None = None) -> None:
@@ -65,24 +66,32 @@ class EventLog:
                 writer.add_event(job_id, number, kind, event.SerializeToString())
             self._publish(event, ceiling)
 
-    def emit_progress(self, event: JobEvent) -> None:
-        """Hand progress to the watchers."""
+    def emit_passing(self, event: JobEvent) -> None:
+        """Hand progress or a preview to the watchers; only the last of each is kept, for watchers to come."""
         with self._lock:
             number, ceiling = self._next(event.job_id, None)
             event.number = number
             event.time.FromMicroseconds(now_us())
-            self._progress[event.job_id] = event
+            self._passing.setdefault(event.job_id, {})[event.WhichOneof("event") or ""] = event
             self._publish(event, ceiling)
 
-    def last_progress(self, *, job_id: str) -> JobEvent | None:
-        """The last progress said, while the job runs."""
+    def last_passing(self, *, job_id: str) -> list[JobEvent]:
+        """The last progress and the last preview, while the job runs."""
         with self._lock:
-            return self._progress.get(job_id)
+            return list(self._passing.get(job_id, {}).values())
+
+    def keep_preview(self, *, job_id: str, writer: Writer) -> None:
+        """Store the last preview of a job that ends, in place of any that is stored."""
+        with self._lock:
+            event = self._passing.get(job_id, {}).get("preview")
+            if event is not None:
+                writer.drop_events(job_id, "preview")
+                writer.add_event(job_id, event.number, "preview", event.SerializeToString())
 
     def forget(self, *, job_id: str) -> None:
         """The job has ended: drop what only a running job needs. A retry numbers on from what was reserved."""
         with self._lock:
-            for known in (self._progress, self._last, self._ceiling):
+            for known in (self._passing, self._last, self._ceiling):
                 known.pop(job_id, None)
 
     @contextmanager

@@ -13,14 +13,16 @@ from typing import Any
 import grpc
 from sqlalchemy import Row
 
-from overscan.core.errors import CancelledError, InvalidJobError
+from overscan.core.errors import CancelledError, InvalidJobError, OverscanError
 from overscan.core.frames import format_frames
+from overscan.service import _messages as messages
 from overscan.service._describe import describe_job
 from overscan.service._errors import OutputInUseError, PlanRefusedError, RequestReusedError, ServiceClosingError
 from overscan.service._events import EventLog
 from overscan.service._frame_sets import read_frames
 from overscan.service._inspector import Inspector
 from overscan.service._planner import Planned, Planner
+from overscan.service._receipts import finding_to_wire
 from overscan.service._rpc import Activity, answers, caller_stop, streams
 from overscan.service._scheduler import Scheduler
 from overscan.service._spec import output_key
@@ -183,14 +185,22 @@ class GenerationServicer(GenerationServiceServicer):
         whole = Verification()
         total = 0
         checks = self._inspector.verify(result=request.path, plate=request.plate_path, stop=caller_stop(context))
-        for check in checks:
-            whole.frames += 1
-            whole.samples += check.samples
-            whole.differing += check.differing
-            whole.first_difference = whole.first_difference or check.first_difference
-            total = check.total
-            if whole.frames < total:
-                yield pb.VerifyOutputResponse(frames_done=whole.frames, frames_total=total)
+        try:
+            for check in checks:
+                if isinstance(check, messages.Found):
+                    yield pb.VerifyOutputResponse(finding=finding_to_wire(check))
+                    continue
+                whole.frames += 1
+                whole.samples += check.samples
+                whole.differing += check.differing
+                whole.first_difference = whole.first_difference or check.first_difference
+                total = check.total
+                if whole.frames < total:
+                    yield pb.VerifyOutputResponse(frames_done=whole.frames, frames_total=total)
+        except OverscanError:
+            if whole.frames:  # what is wrong with one frame says nothing of the others
+                yield pb.VerifyOutputResponse(frames_done=whole.frames, frames_total=total, verification=whole)
+            raise
         if not context.is_active():
             raise CancelledError("the caller has gone.")
         yield pb.VerifyOutputResponse(frames_done=whole.frames, frames_total=total, verification=whole)
@@ -252,15 +262,22 @@ class GenerationServicer(GenerationServiceServicer):
                 )
 
     def _past(self, job_id: str, *, after: int) -> list[JobEvent]:
-        # Progress first: all that has a lower number is stored by now, and is not lost behind it.
-        progress = self._log.last_progress(job_id=job_id)
+        # What is not stored first: all that has a lower number is stored by now, and is not lost behind it.
+        passing = [event for event in self._log.last_passing(job_id=job_id) if event.number > after]
         events = [JobEvent.FromString(row.payload) for row in self._store.events(job_id=job_id, after=after)]
-        if progress is not None and progress.number > after:
-            events.append(progress)
+        there = {event.number for event in events}  # a job's end, which stores its preview, may fall between the two
+        events += [event for event in passing if event.number not in there]
         return sorted(events, key=lambda event: event.number)
 
     def _job(self, job_id: str) -> Job:
         return self._describe(self._store.job(job_id=job_id))
 
     def _describe(self, row: Row[Any]) -> Job:
-        return describe_job(row=row, store=self._store, scheduler=self._scheduler, whole=True)
+        job = describe_job(row=row, store=self._store, scheduler=self._scheduler, whole=True)
+        for event in self._log.last_passing(job_id=job.id):
+            if event.HasField("preview"):
+                job.preview.CopyFrom(event.preview)
+        stored = None if job.HasField("preview") else self._store.preview(job_id=job.id)
+        if stored is not None:
+            job.preview.CopyFrom(JobEvent.FromString(stored).preview)
+        return job

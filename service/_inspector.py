@@ -64,16 +64,21 @@ class Inspector:
         assert isinstance(plan, Plan)
         return plan
 
-    def verify(self, *, result: str, plate: str, stop: Stop) -> Iterator[messages.FrameChecked]:
-        """Compare a result with its plate, frame by frame, in a process that ends with it."""
+    def verify(self, *, result: str, plate: str, stop: Stop) -> Iterator[messages.FrameChecked | messages.Found]:
+        """Check a result against its receipts and its plate, in a process that ends with it."""
         while not self._free.acquire(timeout=_WAIT_SECONDS):
             _raise_where_stopped(stop)
         with self._picking:
             worker = self._idle.pop()
         try:
-            body = messages.VerifyResult(result=result, plate=plate)
+            body = messages.VerifyResult(
+                result=result,
+                plate=plate,
+                keys=self._settings.key_source,
+                archive=str(self._settings.receipts),
+            )
             for message in worker.ask(body=body, stop=stop, stop_seconds_max=self._settings.stop_seconds_max):
-                if isinstance(message, messages.FrameChecked):
+                if isinstance(message, (messages.FrameChecked, messages.Found)):
                     yield message
                 elif isinstance(message, messages.Failed):
                     raise from_record(message.record)

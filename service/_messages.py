@@ -19,6 +19,7 @@ from typing import IO
 from overscan.core.engines import EngineCard, Notice, Plan
 from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import Job
+from overscan.core.orders import KeySource, ReceiptOrder
 
 _LENGTH = struct.Struct(">Q")
 _MESSAGE_BYTES_MAX = 1 << 30
@@ -45,22 +46,32 @@ class RunStep:
     step_id: str
     work_folder: str
     cache_folder: str
+    keys: KeySource | None = None
+    """What finished frames are signed with; None signs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyJob:
-    """Check promise 1 for a job's result. Reports `FrameChecked`, finishes with None."""
+    """Check promise 1 for a job's result, and make its receipt where all is well.
+
+    Reports `FrameChecked`, finishes with None.
+    """
 
     job: Job
     work_folder: str
+    cache_folder: str
+    receipt: ReceiptOrder | None
+    """None makes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
-    """Check promise 1 for any result. Reports `FrameChecked`, finishes with None."""
+    """Check any result against its receipts, then promise 1. Reports `Found` and `FrameChecked`, finishes with None."""
 
     result: str
     plate: str
+    keys: KeySource
+    archive: str
 
 
 Body = ListEngines | MakePlan | RunStep | VerifyJob | VerifyResult
@@ -108,6 +119,15 @@ class FrameFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewMade:
+    """A small picture of a finished frame."""
+
+    frame: int
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     """Something the artist should know."""
 
@@ -125,7 +145,19 @@ class FrameChecked:
     total: int
 
 
-Report = Progress | FrameFinished | Warned | FrameChecked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of one item of a result: fields of core's `Finding`, as words."""
+
+    subject: str
+    state: str
+    detail: str
+    path: str
+    frame: int | None
+    count: int
+
+
+Report = Progress | FrameFinished | PreviewMade | Warned | FrameChecked | Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +179,7 @@ Ending = Finished | Failed
 
 def plain(value: object) -> object:
     """`value` rebuilt from Python's own numbers, texts and tuples, in case an engine put numpy's into its plan."""
-    if value is None or type(value) in (bool, int, float) or isinstance(value, Enum):
+    if value is None or type(value) in (bool, int, float, bytes) or isinstance(value, Enum):
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return type(value)(**{entry.name: plain(getattr(value, entry.name)) for entry in fields(value)})

@@ -60,7 +60,10 @@ class Planner:
         plan = self._inspector.plan(job=job, stop=stop)
         if plan.feasible:
             check_plan(plan, engine=card.name)
-        plan = replace(plan, problems=(*problems, *plan.problems))
+        if plan.decision is None or plan.decision.allowed:
+            plan = replace(plan, problems=(*problems, *plan.problems))
+        else:  # that it is not allowed comes before how it was asked for
+            plan = replace(plan, problems=(*plan.problems, *problems))
         wire = plan_to_wire(plan, engine=card.name, version=card.version)
         return Planned(job=job, parameters=parameters, plan=plan, wire=wire)
 

@@ -21,6 +21,7 @@ from overscan.v1.job_pb2 import (
     JobEvent,
     JobState,
     JobStateChanged,
+    Preview,
     StepProgress,
     StepState,
     Verification,
@@ -187,9 +188,17 @@ class Recorder:
             step_id=work.id, step=work.fraction, job=run.progress(), seconds_left=run.seconds_left(), message=message
         )
         try:
-            self._log.emit_progress(JobEvent(job_id=run.id, step_progress=progress))
+            self._log.emit_passing(JobEvent(job_id=run.id, step_progress=progress))
         except (DiskFullError, OperationalError) as error:  # numbers could not be reserved; the work matters more
             _LOG.warning("progress of job %s cannot be told: %s", run.id, error)
+
+    def preview(self, work: Assignment, report: messages.PreviewMade) -> None:
+        """A picture to look at."""
+        picture = Preview(frame=report.frame, media_type=report.media_type, data=report.data)
+        try:
+            self._log.emit_passing(JobEvent(job_id=work.run.id, preview=picture))
+        except (DiskFullError, OperationalError) as error:  # as for progress
+            _LOG.warning("a preview of job %s cannot be shown: %s", work.run.id, error)
 
     def late_progress(self, run: JobRun) -> None:
         """Say what came too soon, now that nothing newer has come."""
@@ -234,6 +243,7 @@ class Recorder:
 
         def write(writer: Writer) -> None:
             also(writer)
+            self._log.keep_preview(job_id=job_id, writer=writer)
             writer.set_job(job_id, error=stored, ended_us=now_us())
 
         self._announce(job_id, state, change=write, error=error, found=found)

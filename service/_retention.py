@@ -10,8 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from overscan.core.errors import OverscanError
+from overscan.core.rights import load_policy, shots, shows
+
 _LOG = logging.getLogger(__name__)
-_IN_USE_SECONDS = 24 * 3600.0
+_DAY_SECONDS = 24 * 3600.0
+_IN_USE_SECONDS = _DAY_SECONDS
 """What was used so lately may belong to a job that runs. Many file systems note reading only once a day."""
 _LEFT_SHARE = 0.8
 """How full the cache is afterwards, so that not every new file makes it look for an old one."""
@@ -25,11 +29,34 @@ def remove_work_folders(*, jobs: Path, unneeded: Callable[[str], bool]) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def trim_cache(*, cache: Path, bytes_max: int) -> None:
+def is_overdue(*, policies: Path, show: str, shot: str, ended_us: int) -> bool:
+    """Whether the policy of a job that ended then (microseconds since 1970) lets its work folder be kept no longer."""
+    try:
+        days = load_policy(root=policies, show=show, shot=shot).rules.retention_days
+    except OverscanError as error:  # what cannot be read removes nothing
+        _LOG.warning("a job's work folder stays: %s", error)
+        return False
+    return days is not None and time.time() - ended_us / 1e6 > days * _DAY_SECONDS
+
+
+def cache_days_max(*, policies: Path) -> int | None:
+    """How long unused files of the cache may be kept, in days, by the strictest policy there is; None for any time.
+
+    The cache is by content, and does not know whose plate a file came from.
+    """
+    found = []
+    for show in ("", *shows(root=policies)):
+        for shot in ("", *shots(root=policies, show=show)) if show else ("",):
+            with contextlib.suppress(OverscanError):
+                found.append(load_policy(root=policies, show=show, shot=shot).rules.retention_days)
+    return min((days for days in found if days is not None), default=None)
+
+
+def trim_cache(*, cache: Path, bytes_max: int, days_max: int | None = None) -> None:
     """Remove the files that were not used for longest, until the cache has `bytes_max` at most.
 
-    Only folders of the cache are looked into: what lies beside them is small, and may be open. Files used within a
-    day stay, whatever the size.
+    Files that were not used for more than `days_max` days go in any case. Only folders of the cache are looked into:
+    what lies beside them is small, and may be open. Files used within a day stay, whatever the size.
     """
     found: list[tuple[float, int, str]] = []
     for folder, _, names in os.walk(cache):
@@ -39,6 +66,14 @@ def trim_cache(*, cache: Path, bytes_max: int) -> None:
                 status = os.stat(path)  # noqa: PTH116
                 found.append((max(status.st_atime, status.st_mtime), status.st_size, path))
     size = sum(entry[1] for entry in found)
+    if days_max is not None:
+        oldest = time.time() - max(days_max * _DAY_SECONDS, _IN_USE_SECONDS)
+        for used, length, path in found:
+            if used < oldest:
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
+                    size -= length
+        found = [entry for entry in found if entry[0] >= oldest]
     if size <= bytes_max:
         return
     before, latest = size, time.time() - _IN_USE_SECONDS

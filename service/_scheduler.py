@@ -20,14 +20,16 @@ from sqlalchemy.exc import OperationalError
 
 from overscan.core.errors import DiskFullError, ErrorRecord
 from overscan.core.frames import format_frames
+from overscan.core.orders import ReceiptOrder
 from overscan.core.temporaries import remove_temporaries
 from overscan.service import _messages as messages
 from overscan.service._convert import plan_from_wire
 from overscan.service._errors import ServiceClosingError, WorkerDiedError
 from overscan.service._events import EventLog
 from overscan.service._job_run import Assignment, JobRun, Stopping
+from overscan.service._receipts import receipt_order
 from overscan.service._recorder import Recorder
-from overscan.service._retention import remove_work_folders, trim_cache
+from overscan.service._retention import cache_days_max, is_overdue, remove_work_folders, trim_cache
 from overscan.service._settings import Settings
 from overscan.service._spec import to_job
 from overscan.service._store import Store
@@ -92,9 +94,9 @@ class Scheduler:
             self._record.prune()
         except (DiskFullError, OperationalError) as error:
             _LOG.warning("old events stay: %s", error)
-        done = (None, JobState.JOB_STATE_SUCCEEDED)
-        remove_work_folders(jobs=self._settings.jobs, unneeded=lambda name: self._store.state(job_id=name) in done)
-        trim_cache(cache=self._settings.cache, bytes_max=self._settings.cache_bytes_max)
+        remove_work_folders(jobs=self._settings.jobs, unneeded=self._unneeded)
+        days_max = cache_days_max(policies=self._settings.policies)
+        trim_cache(cache=self._settings.cache, bytes_max=self._settings.cache_bytes_max, days_max=days_max)
 
     def has_work(self) -> bool:
         """Whether any job has not ended."""
@@ -135,6 +137,10 @@ class Scheduler:
                 self._changed.wait(left)
         return None
 
+    def receipt_order(self, run: JobRun) -> ReceiptOrder:
+        """What a worker needs to make the job's receipt."""
+        return receipt_order(row=self._store.job(job_id=run.id), plan=run.plan, settings=self._settings)
+
     def tick(self) -> None:
         """Called a few times a second: says what was held back."""
         with self._changed:
@@ -150,9 +156,11 @@ class Scheduler:
             elif isinstance(report, messages.FrameFinished):
                 self._record.frame_finished(work, report)
                 work.frames_done.append(report.frame)
+            elif isinstance(report, messages.PreviewMade):
+                self._record.preview(work, report)
             elif isinstance(report, messages.Warned):
                 self._record.warn(work.run, report.notice)
-            else:
+            elif isinstance(report, messages.FrameChecked):
                 work.count(report)
                 self._record.progress(work, f"checking frame {report.frame} against the plate")
 
@@ -248,6 +256,16 @@ class Scheduler:
                     self._stop(run, Stopping.SHUTDOWN)
                     self._settle(run)
             self._changed.notify_all()
+
+    def _unneeded(self, job_id: str) -> bool:
+        """Whether nobody may go on with a job: it is done, gone, or ended longer ago than its policy keeps it."""
+        state = self._store.state(job_id=job_id)
+        if state in (None, JobState.JOB_STATE_SUCCEEDED):
+            return True
+        row = self._store.job(job_id=job_id)
+        return row.ended_us is not None and is_overdue(
+            policies=self._settings.policies, show=row.show, shot=row.shot, ended_us=row.ended_us
+        )
 
     def _settle(self, run: JobRun) -> None:
         """End a job whose stopped steps have all come back, leaving nothing of a killed worker beside its frames."""

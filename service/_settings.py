@@ -8,6 +8,8 @@ import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from overscan.core.orders import KeySource
+
 
 def default_home() -> Path:
     """Where a user's jobs live unless said otherwise."""
@@ -26,6 +28,8 @@ class Settings(BaseSettings):
 
     Not called ``address``: ``OVERSCAN_ADDRESS`` tells clients where to call, and may name another machine.
     """
+    policy_root: Path | None = None
+    """Folder of the policies; None for ``policies`` in the home."""
     idle_exit_seconds: float | None = Field(default=None, gt=0)
     """End when nothing was queued, running or calling for so long; None never."""
     workers: int = Field(default=1, ge=1, le=64)
@@ -40,10 +44,17 @@ class Settings(BaseSettings):
     stop_seconds_max: float = Field(default=1.2, gt=0, le=60)
     """A step that was asked to stop has so long before its worker is killed."""
 
-    @field_validator("home")
+    signing_certificate: Path | None = None
+    """A studio's certificate chain, PEM, that receipts are signed with; Overscan's own, self-made one without."""
+    signing_key: Path | None = None
+    """Its private key, PEM, without a password."""
+    trust_anchors: Path | None = None
+    """Certificates, PEM, whose signatures `overscan verify` takes for a studio's."""
+
+    @field_validator("home", "policy_root", "signing_certificate", "signing_key", "trust_anchors")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().resolve()
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().resolve()
 
     @field_validator("log_level")
     @classmethod
@@ -78,6 +89,26 @@ class Settings(BaseSettings):
         return self.home / "run"
 
     @property
+    def policies(self) -> Path:
+        """Where policies, locks and the studio's rights cards are."""
+        return self.policy_root or self.home / "policies"
+
+    @property
+    def receipts(self) -> Path:
+        """Receipts of all jobs, by their ids; kept for ever."""
+        return self.home / "receipts"
+
+    @property
+    def key_source(self) -> KeySource:
+        """Where signing keys come from."""
+        return KeySource(
+            folder=self.home / "keys",
+            certificate=self.signing_certificate,
+            private_key=self.signing_key,
+            anchors=self.trust_anchors,
+        )
+
+    @property
     def discovery(self) -> Path:
         """Where clients find the address."""
         return self.home / "service.json"
@@ -89,5 +120,5 @@ class Settings(BaseSettings):
 
     def make_folders(self) -> None:
         """Make the home's folders, closed to other users."""
-        for folder in (self.home, self.jobs, self.cache, self.logs, self.run):
+        for folder in (self.home, self.jobs, self.cache, self.logs, self.run, self.receipts):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

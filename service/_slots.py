@@ -86,14 +86,22 @@ class Slot(threading.Thread):
     def _ask(self, work: Assignment) -> messages.Ending:
         run = work.run
         work_folder = str(self._settings.jobs / run.id)
-        body: messages.Body = messages.VerifyJob(job=run.job, work_folder=work_folder)
-        if work.step is not None:
+        body: messages.Body
+        if work.step is None:
+            body = messages.VerifyJob(
+                job=run.job,
+                work_folder=work_folder,
+                cache_folder=str(self._settings.cache),
+                receipt=self._scheduler.receipt_order(run),
+            )
+        else:
             body = messages.RunStep(
                 job=run.job,
                 plan=run.plan,
                 step_id=work.step.id,
                 work_folder=work_folder,
                 cache_folder=str(self._settings.cache),
+                keys=self._settings.key_source,
             )
         seconds = self._settings.stop_seconds_max
         for message in self._worker.ask(body=body, stop=work.stop, stop_seconds_max=seconds):

@@ -193,6 +193,13 @@ class Store:
         with self._connect("BEGIN") as connection:
             return connection.execute(query).all()
 
+    def preview(self, *, job_id: str) -> bytes | None:
+        """The stored event with the last preview of a job that has ended."""
+        table = tables.events
+        query = select(table.c.payload).where(table.c.job_id == job_id, table.c.kind == "preview")
+        with self._connect("BEGIN") as connection:
+            return connection.execute(query).scalar()
+
     def _of_job(self, table: Any, job_id: str, order: Any) -> Sequence[Row[Any]]:
         with self._connect("BEGIN") as connection:
             return connection.execute(select(table).where(table.c.job_id == job_id).order_by(order)).all()
@@ -327,6 +334,11 @@ class Writer:
     def add_event(self, job_id: str, number: int, kind: str, payload: bytes) -> None:
         """Store an event."""
         self.connection.execute(insert(tables.events).values(job_id=job_id, number=number, kind=kind, payload=payload))
+
+    def drop_events(self, job_id: str, kind: str) -> None:
+        """Drop a job's events of one kind."""
+        table = tables.events
+        self.connection.execute(delete(table).where(table.c.job_id == job_id, table.c.kind == kind))
 
     def prune_events(self, *, ended_before_us: int) -> None:
         """Drop what was said about single frames of jobs that ended long ago; the job itself still knows them."""

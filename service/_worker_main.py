@@ -16,12 +16,19 @@ import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from overscan.core.engines import Context, EngineCard, Notice, Plan, installed_engines, load_engine
+from overscan.core.engines import Context, EngineCard, Notice, Plan, installed_engines
 from overscan.core.errors import CancelledError, ErrorRecord, OverscanError
 from overscan.service import _messages as messages
 from overscan.service._locks import FileLock
+from overscan.service._policy import cleared, cleared_plan
+
+if TYPE_CHECKING:
+    from overscan.core.jobs import Job
+    from overscan.core.orders import ReceiptOrder
+    from overscan.core.receipts import Witness
+    from overscan.service._previews import Previews
 
 _PROGRESS_SECONDS_MIN = 0.1
 _LOCK_SECONDS_MAX = 5.0
@@ -78,6 +85,8 @@ class Worker:
         self._writing = threading.Lock()
         self._waiting: queue.SimpleQueue[messages.Request] = queue.SimpleQueue()
         self._stopped: set[int] = set()
+        self._previews: Previews | None = None
+        self._witness: Witness | None = None
 
     def serve(self) -> None:
         """Answer requests; never returns, since the end of the service ends the process."""
@@ -131,10 +140,7 @@ class Worker:
         if isinstance(body, messages.ListEngines):
             return tuple(_entry(found.name, found) for found in installed_engines())
         if isinstance(body, messages.MakePlan):
-            try:
-                return load_engine(body.job.engine).plan(body.job)
-            except OverscanError as error:
-                return Plan(problems=(error.record,))
+            return cleared_plan(job=body.job)
         if isinstance(body, messages.RunStep):
             self._run_step(request.number, body)
         else:
@@ -156,10 +162,43 @@ class Worker:
             plan=body.plan,
             work_folder=Path(body.work_folder),
             cache_folder=Path(body.cache_folder),
-            reporter=PipeReporter(worker=self, number=number),
+            reporter=PipeReporter(worker=self, number=number, step=body),
         )
         context.reporter.check_cancelled()
-        load_engine(body.job.engine).run(step, context)
+        reporter = context.reporter
+        with cleared(job=body.job, plan=body.plan, warn=lambda notice: reporter.warn(notice=notice)) as engine:
+            engine.run(step, context)
+
+    def take_down(self, body: messages.RunStep, *, frame: int, path: Path) -> None:
+        """Have a finished frame hashed and signed, beside the making of the next."""
+        if body.keys is None:
+            return
+        if self._witness is None:
+            from overscan.core.receipts import Witness
+
+            self._witness = Witness(keys=body.keys)
+        self._witness.offer(
+            job=body.job,
+            work_folder=Path(body.work_folder),
+            cache_folder=Path(body.cache_folder),
+            frame=frame,
+            path=path,
+        )
+
+    def preview(self, *, number: int, job: Job, frame: int, path: Path) -> None:
+        """Send a picture of a frame that has just been written, where one is due."""
+        from overscan.service._previews import PREVIEW_BYTES_MAX, Previews
+
+        if self._previews is None:
+            self._previews = Previews()
+        picture = self._previews.offer(job=job, frame=frame, path=path)
+        if picture is not None:
+            media_type, data = picture.media_type, picture.data
+            if self._witness is not None:
+                data = self._witness.signed(
+                    data, media_type=media_type, job=job, frame=frame, bytes_max=PREVIEW_BYTES_MAX
+                )
+            self.send(number, messages.PreviewMade(frame=frame, media_type=media_type, data=data))
 
     def _verify(self, number: int, body: messages.VerifyJob | messages.VerifyResult) -> None:
         from overscan.core.results import FrameCheck, verify_job, verify_result
@@ -169,9 +208,26 @@ class Worker:
         if isinstance(body, messages.VerifyJob):
             checks = verify_job(body.job, work_folder=Path(body.work_folder))
         else:
-            checks = verify_result(result=body.result, plate=body.plate)
+            from overscan.core.receipts import audit, header_receipts
+
+            for found in audit(result=body.result, plate=body.plate, keys=body.keys, archive=Path(body.archive)):
+                reporter.check_cancelled()
+                self.send(
+                    number,
+                    messages.Found(
+                        subject=found.subject.value,
+                        state=found.state.value,
+                        detail=found.detail,
+                        path=found.path,
+                        frame=found.frame,
+                        count=found.count,
+                    ),
+                )
+            checks = verify_result(result=body.result, plate=body.plate, known=header_receipts(body.result))
+        intact = True
         for check in checks:
             reporter.check_cancelled()
+            intact = intact and not check.differing
             self.send(
                 number,
                 messages.FrameChecked(
@@ -182,14 +238,30 @@ class Worker:
                     total=check.total,
                 ),
             )
+        if isinstance(body, messages.VerifyJob) and body.receipt is not None and intact:
+            self._make_receipt(body, body.receipt, reporter)
+
+    def _make_receipt(self, body: messages.VerifyJob, order: ReceiptOrder, reporter: PipeReporter) -> None:
+        from overscan.core.receipts import deliver_receipt
+
+        if self._witness is not None:
+            self._witness.wait()
+        deliver_receipt(
+            job=body.job,
+            order=order,
+            work_folder=Path(body.work_folder),
+            cache_folder=Path(body.cache_folder),
+            tick=reporter.check_cancelled,
+        )
 
 
 class PipeReporter:
     """The engines' `Reporter`, at the worker's end of the pipe."""
 
-    def __init__(self, *, worker: Worker, number: int) -> None:
+    def __init__(self, *, worker: Worker, number: int, step: messages.RunStep | None = None) -> None:
         self._worker = worker
         self._number = number
+        self._step = step
         self._next_progress = 0.0
         self._said: set[Notice] = set()
 
@@ -203,8 +275,11 @@ class PipeReporter:
             self._worker.send(self._number, messages.Progress(fraction=clean, message=message))
 
     def frame_finished(self, *, frame: int, path: Path, seconds: float) -> None:
-        """Pass a finished frame on."""
+        """Pass a finished frame on, and now and then a picture of it."""
         self._worker.send(self._number, messages.FrameFinished(frame=frame, path=str(path), seconds=seconds))
+        if self._step is not None:
+            self._worker.take_down(self._step, frame=frame, path=Path(path))
+            self._worker.preview(number=self._number, job=self._step.job, frame=frame, path=Path(path))
 
     def warn(self, *, notice: Notice) -> None:
         """Pass a warning on, once."""

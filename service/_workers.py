@@ -28,6 +28,8 @@ from overscan.service._settings import Settings
 _LOG = logging.getLogger(__name__)
 _EXIT_SECONDS_MAX = 5.0
 _LOGS_KEPT = 40
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+"""Tells libraries not to try what `_confine` would refuse them."""
 _starts = itertools.count(1)
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 """Linux kills a worker when the *thread* that started it ends: start them all from one that stays."""
@@ -164,7 +166,13 @@ class Worker:
                 *(sys.executable, "-m", "overscan.service._worker_main"),
                 *("--lock", str(lock), "--parent", str(os.getpid())),
             ]
-            environment = {**os.environ, "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache))}
+            environment = {
+                **os.environ,
+                **_OFFLINE,
+                "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache)),
+                "OVERSCAN_HOME": str(self._settings.home),
+                "OVERSCAN_POLICY_ROOT": str(self._settings.policies),
+            }
 
             def spawn() -> subprocess.Popen[bytes]:
                 return subprocess.Popen(

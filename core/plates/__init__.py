@@ -8,7 +8,7 @@ so that reading gives the same bits; `find_part`, `colour_planes` and `alpha_pla
 from overscan.core.plates._compression import EXR_COMPRESSIONS, LOSSLESS_FALLBACK, lossless_compression
 from overscan.core.plates._consistent import check_consistent
 from overscan.core.plates._frame import Channel, ExrAttribute, Part, PartHeader, Plane, PlateFrame, with_text
-from overscan.core.plates._hash import HashMemo, content_hash
+from overscan.core.plates._hash import HashMemo, content_hash, sha256_of
 from overscan.core.plates._interleave import same_parts, same_samples
 from overscan.core.plates._layers import alpha_plane, colour_planes, find_part, layers, views
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
@@ -40,6 +40,7 @@ __all__ = [
     "read_header",
     "same_parts",
     "same_samples",
+    "sha256_of",
     "views",
     "with_text",
     "write_frame",

@@ -7,7 +7,9 @@ import hashlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from overscan.core.errors import UnreadableImageError
 
@@ -15,9 +17,25 @@ _BLOCK = 1 << 20
 _SETTLED_SECONDS = 2.0
 
 
+class _Digest(Protocol):
+    """What hashlib's objects do."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
 def content_hash(path: Path) -> str:
     """BLAKE2b of the file's bytes, 32 hexadecimal digits (16 bytes); raises `UnreadableImageError`."""
-    digest = hashlib.blake2b(digest_size=16)
+    return _of_bytes(path, hashlib.blake2b(digest_size=16))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file's bytes, 64 hexadecimal digits: slower, for what others check; raises as `content_hash`."""
+    return _of_bytes(path, hashlib.sha256())
+
+
+def _of_bytes(path: Path, digest: _Digest) -> str:
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
@@ -30,24 +48,28 @@ def content_hash(path: Path) -> str:
 
 
 class HashMemo:
-    """`content_hash`, remembered across processes for files that did not change.
+    """A file's hash, remembered across processes for files that did not change.
 
     A file counts as unchanged while its path, size, modification time and inode are the same. Files younger than
     two seconds are not remembered, as another write may still fall into the same tick of the file system's clock.
     """
 
-    def __init__(self, *, database: Path) -> None:
-        """Remember in the SQLite file `database`, which is made when it is not there; its folder must exist."""
+    def __init__(self, *, database: Path, digest: Callable[[Path], str] = content_hash) -> None:
+        """Remember what `digest` gives in the SQLite file `database`, which is made when it is not there.
+
+        Its folder must exist, and each `digest` needs a file of its own.
+        """
         self._database = database
+        self._digest = digest
 
     def hash(self, path: Path) -> str:
-        """`content_hash` of `path`; raises as that does."""
+        """The hash of `path`; raises as the digest does."""
         path = path.absolute()
         try:
             status = path.stat()
             return self._remembered(path, status)
         except (OSError, sqlite3.Error):  # a memory that cannot be used must not stop a job
-            return content_hash(path)
+            return self._digest(path)
 
     def _remembered(self, path: Path, status: os.stat_result) -> str:
         key = (str(path), status.st_size, status.st_mtime_ns, str(status.st_ino))
@@ -57,7 +79,7 @@ class HashMemo:
             ).fetchone()
             if row:
                 return str(row[0])
-            result = content_hash(path)
+            result = self._digest(path)
             if time.time() - status.st_mtime > _SETTLED_SECONDS:
                 with connection:
                     connection.execute("REPLACE INTO memo VALUES (?, ?, ?, ?, ?)", (*key, result))

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from overscan.core.errors import InvalidJobError
+from overscan.core.engines import load_engine
+from overscan.core.errors import InvalidJobError, UnknownEngineError
 from overscan.core.frames import format_frames, parse_frames
 from overscan.core.jobs import Job, Task
 from overscan.core.plates import read_header
+from overscan.core.results._digests import PREFIX
+from overscan.core.rights import card_digest
 from overscan.core.shots import Shot, time_text
 
-PREFIX = "overscan:"
-"""Every attribute of a receipt starts so."""
 _NEEDED = ("plate", "frame", "frames", "offset", "part", "channels", "task")
 
 
@@ -59,11 +60,23 @@ def receipt_of(shot: Shot, *, frame: int) -> dict[str, str]:
         "colour_space": shot.space.name,
         "task": job.kind.value,
         "extras": job.output.extras.value,
+        "model": job.model,
+        "use": job.use.value,
     }
+    words |= _rights(job.engine)
     if matte is not None:
         words |= {"matte": matte.sequence.pattern, "matte_part": str(matte.part), "matte_channel": matte.channel}
     words |= {name: json.dumps(value) for name, value in _steering(job).items() if value}
     return {f"{PREFIX}{name}": text for name, text in words.items() if text}
+
+
+def _rights(engine: str) -> dict[str, str]:
+    """What the engine's rights card says, in short, and the digest of all of it, by which a receipt is found again."""
+    try:
+        card = load_engine(engine).card.rights
+    except UnknownEngineError:  # run by hand
+        return {}
+    return {"training_data": card.training_data.value, "licence": card.licence, "card": card_digest(card)}
 
 
 def _steering(job: Job) -> dict[str, Mapping[str, object]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from overscan.core.plates import ExrAttribute, Part
-from overscan.core.results._receipt import PREFIX
+from overscan.core.results._digests import PREFIX, facts_of
 
 ACES_FLAG = "acesImageContainerFlag"
 """Says that a file keeps to SMPTE ST 2065-4: one part of uncompressed half RGB or RGBA, and nothing else."""
@@ -15,8 +15,13 @@ MULTI_VIEW = "multiView"
 
 
 def stamped(part: Part, *, text: Mapping[str, str], untrue: Iterable[str]) -> Part:
-    """`part` with the header attributes `text` in place of any older receipt, and without the `untrue` ones."""
+    """`part` with the header attributes `text` in place of any older receipt, and without the `untrue` ones.
+
+    A part that gets a text gets digests of its samples and the shares of where they came from with it.
+    """
     header, gone = part.header, frozenset(untrue)
+    if text:
+        text = {**text, **facts_of(part)}
 
     def stays(name: str) -> bool:
         # A plate may be a result of Overscan itself; what the older run said of itself gives way.

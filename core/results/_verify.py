@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.errors import MismatchError, MissingFramesError, from_record
+from overscan.core.errors import MismatchError, MissingFramesError, OverscanError, from_record
 from overscan.core.frames import format_frames
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job, MatteSource, SequenceSource, Task
@@ -52,15 +52,24 @@ def verify_job(job: Job, *, work_folder: Path | None = None) -> Iterator[FrameCh
         yield replace(check, total=len(shot.render))
 
 
-def verify_result(*, result: str, plate: str = "") -> Iterator[FrameCheck]:
+def verify_result(*, result: str, plate: str = "", known: Mapping[int, Receipt] | None = None) -> Iterator[FrameCheck]:
     """Check the frames of a result by what their own headers say, one at a time, reading every file.
 
-    `result` and `plate` are path patterns; an empty `plate` means the one that the headers name. Raises
-    `MissingFramesError` where frames are gone that the same jobs rendered, `InvalidJobError` where the files are no
-    results of Overscan, and the errors of reading.
+    `result` and `plate` are path patterns; an empty `plate` means the one that the headers name. `known` is what
+    somebody else knows of frames, by the number of the file, for those that have lost their header. What is wrong with
+    one frame stops no other: it is raised at the end. Raises `MissingFramesError` where frames are gone that the same
+    jobs rendered, `InvalidJobError` where the files are no results of Overscan, and the errors of reading.
     """
     results = Sequence.find(pattern=result)
-    receipts = {number: read_receipt(results.path(number)) for number in results.frames}
+    receipts: dict[int, Receipt] = {}
+    faults: list[OverscanError] = []
+    for number in results.frames:
+        try:
+            receipts[number] = read_receipt(results.path(number))
+        except OverscanError:
+            if known is None or number not in known:
+                raise
+            receipts[number] = known[number]
     _require_all(receipts, result)
     first = receipts[results.frames[0]]
     own = {receipt.plate_frame for receipt in receipts.values() if receipt.plate_frame is not None}
@@ -68,20 +77,26 @@ def verify_result(*, result: str, plate: str = "") -> Iterator[FrameCheck]:
     matte = None if plates is None else _matte(first, plates)
     for number, receipt in receipts.items():
         frame = receipt.plate_frame
-        check = _checked(
-            plate=None if frame is None or plates is None else plates.path(frame),
-            plate_frame=frame,
-            result=results.path(number),
-            frame=receipt.frame,
-            rules=_Rules(
-                offset=receipt.offset,
-                part=receipt.part,
-                painted=receipt.painted,
-                fills=receipt.fills,
-                matte=matte,
-            ),
-        )
+        try:
+            check = _checked(
+                plate=None if frame is None or plates is None else plates.path(frame),
+                plate_frame=frame,
+                result=results.path(number),
+                frame=receipt.frame,
+                rules=_Rules(
+                    offset=receipt.offset,
+                    part=receipt.part,
+                    painted=receipt.painted,
+                    fills=receipt.fills,
+                    matte=matte,
+                ),
+            )
+        except OverscanError as error:
+            faults.append(error)
+            continue
         yield replace(check, total=len(receipts))
+    if faults:
+        raise faults[0]
 
 
 def _require_all(receipts: dict[int, Receipt], pattern: str) -> None:

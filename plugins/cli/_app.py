@@ -10,6 +10,8 @@ import typer
 from overscan.cli import _options as options
 from overscan.cli._exit import exit_code_help
 from overscan.cli._options import Request
+from overscan.cli._policy_commands import policy
+from overscan.cli._rights_commands import report_command, rights
 from overscan.cli._spread import with_request
 
 if TYPE_CHECKING:
@@ -28,6 +30,13 @@ app = typer.Typer(
 )
 jobs = typer.Typer(help="Jobs of the service that runs here.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
+install = typer.Typer(help="Install a host's plugin.", rich_markup_mode=None, no_args_is_help=True)
+uninstall = typer.Typer(help="Remove a host's plugin.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(install, name="install")
+app.add_typer(uninstall, name="uninstall")
+app.add_typer(policy, name="policy")
+app.add_typer(rights, name="rights")
+app.command("report")(report_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -220,9 +229,10 @@ def verify(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Prove that a result left the plate as it was.
+    """Check a result against its receipt, and prove that it left the plate as it was.
 
-    Re-reads plate and result and compares every sample outside the generated region.
+    Hashes, signatures, the receipt itself; 10,000 copied pixels are fetched from the plate again; and every sample
+    outside the generated region is compared with the plate.
     """
     from overscan.cli import _verify
     from overscan.cli._report import carry_out
@@ -251,13 +261,58 @@ def serve(
     run_service(address=address, home=home, workers=workers, idle_exit=idle_exit, log_level=log_level)
 
 
+@install.command("nuke")
+def install_nuke(
+    into: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder for NUKE_PATH; default: overscan in ~/.nuke.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Add a marked block to ~/.nuke/init.py that has Nuke read the folder.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Lay down the plugin for Nuke 13 and later, or bring it up to date.
+
+    Nothing outside the folder is touched, unless --link asks for it.
+    """
+    from overscan.cli import _install
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _install.install_nuke(into=into, link=link, report=report), json=json)
+
+
+@uninstall.command("nuke")
+def uninstall_nuke(
+    folder: Annotated[
+        str | None, typer.Option("--from", metavar="DIR", help="Where it was installed; default: overscan in ~/.nuke.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Remove exactly what `install nuke` laid down; other files stay."""
+    from overscan.cli import _install
+    from overscan.cli._report import carry_out
+
+    carry_out(lambda report: _install.uninstall_nuke(folder=folder, report=report), json=json)
+
+
+@app.command(hidden=True)
+def bridge() -> None:
+    """Serve a host's plugin on stdin and stdout; host plugins start it."""
+    from overscan.cli._bridge import bridge as serve_host
+
+    serve_host()
+
+
 @app.command()
-def doctor(json: options.Json = False) -> None:
+def doctor(
+    nuke: Annotated[bool, typer.Option("--nuke", help="Look at the plugin for Nuke in place of Overscan.")] = False,
+    json: options.Json = False,
+) -> None:
     """Say what is wrong with this installation, and what to do."""
     from overscan.cli import _doctor
     from overscan.cli._report import carry_out
 
-    carry_out(lambda report: _doctor.examine(report=report), json=json)
+    carry_out(lambda report: _doctor.examine(report=report, nuke=nuke), json=json)
 
 
 @app.command()

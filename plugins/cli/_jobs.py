@@ -127,6 +127,7 @@ def retry_job(job_id: str, *, report: Report, detach: bool) -> Outcome:
 def _job_facts(job: Job) -> dict[str, object]:
     facts = to_plain(job, defaults=True)
     facts.pop("plan", None)
+    facts.pop("preview", None)  # pictures are for hosts
     facts["job_id"] = facts.pop("id")
     facts["error"] = problem_facts(job.error) if job.HasField("error") else None
     facts["task"] = job.spec.WhichOneof("task")

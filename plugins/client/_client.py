@@ -184,10 +184,10 @@ class Client:
         ).job
 
     def verify(self, *, path: str, plate_path: str = "") -> Iterator[messages.VerifyOutputResponse]:
-        """Compare a result with its plate outside the generated region, frame by frame.
+        """Check a result against its receipt, then compare it with its plate outside the generated region.
 
         `path` and `plate_path` are absolute path patterns; without `plate_path` the result's header names the plate.
-        The last message has the whole in `verification`.
+        First come messages with a `finding` each, then one a frame; the last has the whole in `verification`.
         """
         request = messages.VerifyOutputRequest(path=path, plate_path=plate_path)
         self.engines()  # sees to it that a service is there that did not end since the last call

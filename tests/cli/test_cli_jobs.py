@@ -96,7 +96,7 @@ def test_a_job_file_is_planned_and_submitted(cli, plate: str, tmp_path: Path) ->
     assert planned.lines[0]["frames"] == "1002-1003"
     assert planned.summary["feasible"] is True
     assert cli("submit", "jobs/job.yaml").code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["o.1002.exr", "o.1003.exr"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.exr")) == ["o.1002.exr", "o.1003.exr"]
     listed = cli("jobs", "list", "--shot", "010", "--json")
     assert listed.lines[0]["spec"]["labels"]["shot"] == "010"
 
@@ -177,7 +177,7 @@ def test_verify_proves_and_disproves(cli, plate: str, tmp_path: Path) -> None:
     )
     intact = cli("verify", "o.####.exr")
     assert intact.code == 0
-    assert intact.out.startswith("0 of ")
+    assert "\n0 of " in intact.out
     # Another plate stands for one that was changed: nothing but the samples can tell.
     cli.write_frames(tmp_path / "other", frames=range(1001, 1005))
     other = tmp_path / "other" / "plate.1003.exr"

@@ -21,7 +21,7 @@ def header(path: Path) -> dict[str, object]:
 def test_handles(cli, plate: str, tmp_path: Path) -> None:
     result = cli("continue", plate, "-o", "out/o.%04d.exr", "--head", "1", "--tail", "2", "--json")
     assert result.code == 0, result.out
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.exr"))
     assert names == [f"o.{frame}.exr" for frame in range(1000, 1007)]
     assert result.summary["verification"]["differing"] == 0
     assert result.summary["verification"]["samples"] == 4 * 32 * 24 * 3, "the plate's own frames, and no others"
@@ -33,7 +33,7 @@ def test_handles(cli, plate: str, tmp_path: Path) -> None:
 def test_in_betweens(cli, plate: str, tmp_path: Path) -> None:
     result = cli("interpolate", plate, "-o", "out/o.%04d.exr", "--times", "1001.5,1003")
     assert result.code == 0, result.err
-    times = {path.name: header(path)["overscan:time"] for path in (tmp_path / "out").iterdir()}
+    times = {path.name: header(path)["overscan:time"] for path in (tmp_path / "out").glob("*.exr")}
     assert times == {"o.1001.exr": "1001.5", "o.1002.exr": "1003"}
 
 

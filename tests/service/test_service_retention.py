@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serving import Service, rendered, wait_for
 
-from overscan.service._retention import trim_cache
+from overscan.service._retention import cache_days_max, is_overdue, trim_cache
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 
@@ -45,6 +45,46 @@ def test_the_cache_keeps_what_was_used_today_whatever_its_size(tmp_path: Path) -
     trim_cache(cache=tmp_path, bytes_max=0)
     assert names(tmp_path) == {"a/today", "a/now"}
     trim_cache(cache=tmp_path / "none", bytes_max=0)
+
+
+def test_the_cache_loses_what_a_policy_lets_nobody_keep(tmp_path: Path) -> None:
+    fill(tmp_path, {"hashes": 90, "a/oldest": 40, "a/older": 30, "a/old": 20, "b/today": 0.5})
+    trim_cache(cache=tmp_path, bytes_max=10_000, days_max=25)
+    assert names(tmp_path) == {"hashes", "a/old", "b/today"}
+    trim_cache(cache=tmp_path, bytes_max=10_000, days_max=0)
+    assert names(tmp_path) == {"hashes", "b/today"}, "what was used today may be in use"
+
+
+def test_policies_say_how_long_things_are_kept(tmp_path: Path) -> None:
+    assert cache_days_max(policies=tmp_path) is None
+    show = tmp_path / "shows" / "s" / "show.toml"
+    show.parent.mkdir(parents=True)
+    show.write_text("retention_days = 10\n")
+    assert cache_days_max(policies=tmp_path) == 10, "the strictest: the cache does not know whose plate it was"
+    ended = int((time.time() - 20 * DAY) * 1e6)
+    assert is_overdue(policies=tmp_path, show="s", shot="", ended_us=ended)
+    assert not is_overdue(policies=tmp_path, show="other", shot="", ended_us=ended)
+    assert not is_overdue(policies=tmp_path, show="s", shot="", ended_us=int(time.time() * 1e6))
+    show.write_text("retention_days = many\n")
+    assert not is_overdue(policies=tmp_path, show="s", shot="", ended_us=ended), "a broken policy removes nothing"
+    assert cache_days_max(policies=tmp_path) is None
+
+
+def test_the_work_folder_of_a_failed_job_goes_when_its_policy_says(
+    start: Callable[..., Service], make_spec: Callable[..., JobSpec]
+) -> None:
+    service = start()
+    kept, gone = (make_spec(name=name, raise_frame=1002, chunk=4) for name in ("kept", "gone"))
+    gone.labels.show = "s"
+    jobs = [service.finish(service.create(spec).id) for spec in (kept, gone)]
+    assert [job.state for job in jobs] == [JobState.JOB_STATE_FAILED] * 2
+    service.stop()
+    show = service.home / "policies" / "shows" / "s" / "show.toml"
+    show.parent.mkdir(parents=True)
+    show.write_text("retention_days = 0\n")
+    start(home=service.home)
+    wait_for(lambda: not (service.home / "jobs" / jobs[1].id).exists())
+    assert (service.home / "jobs" / jobs[0].id).exists()
 
 
 def test_a_service_tidies_its_home(start: Callable[..., Service], make_spec: Callable[..., JobSpec]) -> None:

@@ -1,0 +1,49 @@
+"""Where receipts and signatures lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SIGNATURE_SUFFIX = ".c2pa"
+"""Added to the whole name of what is signed: a plate's own sidecar beside the result is never in the way."""
+RECEIPT_SUFFIX = ".receipt.json"
+_NUMBER = re.compile(r"[._]?(?:%0\d+d|%d|#+|@+|\$F\d*)")
+
+
+def receipt_path(pattern: str) -> Path:
+    """Where the receipt of frames ``pattern`` goes: ``out/a.%04d.exr`` → ``out/a.receipt.json``."""
+    folder, separator, name = pattern.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    numbers = list(_NUMBER.finditer(stem))
+    if numbers:  # the last one counts, as everywhere
+        stem = stem[: numbers[-1].start()] + stem[numbers[-1].end() :]
+    return Path(f"{folder}{separator}{stem or 'frames'}{RECEIPT_SUFFIX}")
+
+
+def older_receipt_path(path: Path, *, job_id: str) -> Path:
+    """Where a receipt goes whose place `path` another job takes, some of its frames still being there."""
+    return path.with_name(f"{path.name.removesuffix(RECEIPT_SUFFIX)}.{job_id[:8]}{RECEIPT_SUFFIX}")
+
+
+def receipt_paths(pattern: str) -> tuple[Path, ...]:
+    """Receipts that may speak of the frames ``pattern``, the newest first."""
+    newest = receipt_path(pattern)
+    stem = newest.name.removesuffix(RECEIPT_SUFFIX)
+    form = re.compile(rf"{re.escape(stem)}\.[0-9a-f]{{1,8}}{re.escape(RECEIPT_SUFFIX)}")
+    try:
+        older = [path for path in newest.parent.iterdir() if form.fullmatch(path.name)]
+    except OSError:
+        older = []
+    older.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return (*([newest] if newest.exists() else []), *older)
+
+
+def archived(folder: Path, *, job_id: str) -> Path:
+    """Where the home folder's own copy of a job's receipt is; `folder` is the archive."""
+    return folder / f"{job_id}.json"
+
+
+def signature_path(path: Path) -> Path:
+    """The sidecar that holds the signature of the file `path`."""
+    return path.with_name(path.name + SIGNATURE_SUFFIX)
