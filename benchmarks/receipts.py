@@ -123,7 +123,7 @@ def measure(folder: Path, *, frames: int, quality: str, receipts: bool) -> dict[
 
     def finished(frame: int, path: Path) -> None:
         if receipts:
-            witness.offer(job=job, work_folder=work, cache_folder=cache, frame=frame, path=path)
+            witness.offer(job=job, decision=None, work_folder=work, cache_folder=cache, frame=frame, path=path)
 
     if not receipts:
         stamping.facts_of = lambda part: {}  # noqa: ARG005

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from overscan.core.errors import PolicyError
 
-_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".onnx", ".gguf")
+_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf", ".h5", ".tflite", ".engine")
 _CALLS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 
 
@@ -47,7 +47,7 @@ class _Watch:
     def _opened(self, path: object) -> None:
         if isinstance(path, (str, bytes, os.PathLike)):
             name = os.fsdecode(path)
-            if name.endswith(_WEIGHTS) and os.path.realpath(name) not in self.files:
+            if name.lower().endswith(_WEIGHTS) and os.path.realpath(name) not in self.files:
                 self._refuse(
                     f"the engine opened the weights '{name}', which it had not named and no policy has judged.",
                     "Use an engine that names what it loads; this one is at fault.",

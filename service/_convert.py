@@ -131,6 +131,7 @@ def plan_from_wire(wire: plan_pb2.Plan) -> engines.Plan:
         colour_space=wire.color_space,
         encoding=wire.encoding,
         decision=decision_from_wire(wire.decision) if wire.HasField("decision") else None,
+        engine_version=wire.engine_version,
     )
 
 

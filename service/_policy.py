@@ -37,10 +37,11 @@ def cleared_plan(*, job: Job) -> Plan:
         if not found.decision.allowed:
             return Plan(problems=(refusal_record(found.decision),), decision=found.decision)
         with confined(found.sealed.files if found.sealed else {}):
-            plan = load_engine(job.engine).plan(job)
+            engine = load_engine(job.engine)
+            plan = engine.plan(job)
     except OverscanError as error:
         return Plan(problems=(error.record,))
-    return replace(plan, decision=found.decision)
+    return replace(plan, decision=found.decision, engine_version=engine.card.version)
 
 
 @contextmanager
@@ -48,10 +49,12 @@ def cleared(*, job: Job, plan: Plan, warn: Callable[[Notice], None]) -> Iterator
     """The engine, to run one step of a job that was planned and decided on before; `warn` hears of a changed policy.
 
     Raises `PolicyError` where the policies of now refuse it, where it would not run what the stored decision allowed,
-    and afterwards where the model's files were changed under it or it did what no policy allows.
+    where another version of the engine planned it, and afterwards where the model's files were changed under it or it
+    did what no policy allows.
     """
     found = clearance(job=job)
     found.require(stored=plan.decision)
+    _require_same(job.engine, version=plan.engine_version)
     if plan.decision is not None and plan.decision.policy_sha256 != found.decision.policy_sha256:
         warn(
             Notice(
@@ -64,6 +67,19 @@ def cleared(*, job: Job, plan: Plan, warn: Callable[[Notice], None]) -> Iterator
         yield load_engine(job.engine)
     if found.sealed is not None:
         found.sealed.check()
+
+
+def _require_same(name: str, *, version: str) -> None:
+    """A receipt names one version for all frames of a job."""
+    installed = load_engine(name).card.version
+    if version and version != installed:
+        raise PolicyError(
+            f"the job was planned with version {version} of the engine '{name}', and {installed} is installed now.",
+            next_step=f"Create the job again, or install version {version} and retry it.",
+            field="engine",
+            expected=version,
+            actual=installed,
+        )
 
 
 def _require_one(name: str) -> None:

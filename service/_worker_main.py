@@ -25,7 +25,6 @@ from overscan.service._locks import FileLock
 from overscan.service._policy import cleared, cleared_plan
 
 if TYPE_CHECKING:
-    from overscan.core.jobs import Job
     from overscan.core.orders import ReceiptOrder
     from overscan.core.receipts import Witness
     from overscan.service._previews import Previews
@@ -179,24 +178,30 @@ class Worker:
             self._witness = Witness(keys=body.keys)
         self._witness.offer(
             job=body.job,
+            decision=body.plan.decision,
             work_folder=Path(body.work_folder),
             cache_folder=Path(body.cache_folder),
             frame=frame,
             path=path,
         )
 
-    def preview(self, *, number: int, job: Job, frame: int, path: Path) -> None:
+    def preview(self, number: int, body: messages.RunStep, *, frame: int, path: Path) -> None:
         """Send a picture of a frame that has just been written, where one is due."""
         from overscan.service._previews import PREVIEW_BYTES_MAX, Previews
 
         if self._previews is None:
             self._previews = Previews()
-        picture = self._previews.offer(job=job, frame=frame, path=path)
+        picture = self._previews.offer(job=body.job, frame=frame, path=path)
         if picture is not None:
             media_type, data = picture.media_type, picture.data
             if self._witness is not None:
                 data = self._witness.signed(
-                    data, media_type=media_type, job=job, frame=frame, bytes_max=PREVIEW_BYTES_MAX
+                    data,
+                    media_type=media_type,
+                    job=body.job,
+                    decision=body.plan.decision,
+                    frame=frame,
+                    bytes_max=PREVIEW_BYTES_MAX,
                 )
             self.send(number, messages.PreviewMade(frame=frame, media_type=media_type, data=data))
 
@@ -279,7 +284,7 @@ class PipeReporter:
         self._worker.send(self._number, messages.FrameFinished(frame=frame, path=str(path), seconds=seconds))
         if self._step is not None:
             self._worker.take_down(self._step, frame=frame, path=Path(path))
-            self._worker.preview(number=self._number, job=self._step.job, frame=frame, path=Path(path))
+            self._worker.preview(self._number, self._step, frame=frame, path=Path(path))
 
     def warn(self, *, notice: Notice) -> None:
         """Pass a warning on, once."""

@@ -171,7 +171,8 @@ class Worker:
                 **_OFFLINE,
                 "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache)),
                 "OVERSCAN_HOME": str(self._settings.home),
-                "OVERSCAN_POLICY_ROOT": str(self._settings.policies),
+                # Empty stands for the home's own folder, which need not be there; one that is named must be.
+                "OVERSCAN_POLICY_ROOT": str(self._settings.policy_root or ""),
             }
 
             def spawn() -> subprocess.Popen[bytes]:

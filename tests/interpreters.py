@@ -55,25 +55,25 @@ def run_unittests(
     version: str,
     *,
     laid_down: Path,
-    tests: Path,
-    pattern: str,
+    modules: Sequence[Path],
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     also: Sequence[Path] = (),
 ) -> str:
-    """Run the test modules like `pattern` in the folder `tests` with `version`, and return what they said.
+    """Run the test files `modules` with `version`, in one process, and return what they said.
 
     They see the standard library, `laid_down` and `also`: neither an installed package nor anything of this process.
     """
     system = ("PATH", "HOME", "TMPDIR", "TEMP", "SYSTEMROOT", "LANG")
     plain = {name: os.environ[name] for name in system if name in os.environ}
-    plain.update(PYTHONPATH=os.pathsep.join(map(str, (laid_down, *also))), PYTHONNOUSERSITE="1")
+    folders = dict.fromkeys(str(module.parent) for module in modules)
+    plain.update(PYTHONPATH=os.pathsep.join([str(laid_down), *folders, *map(str, also)]), PYTHONNOUSERSITE="1")
     plain.update(PYTHONDONTWRITEBYTECODE="1")
-    modules = sorted(path.stem for path in tests.glob(pattern))
-    assert modules, f"no tests like {pattern} in {tests}"
-    command = [str(python(version)), "-W", "error::ResourceWarning", "-m", "unittest", "discover"]
+    for module in modules:
+        assert module.is_file(), module
+    command = [str(python(version)), "-W", "error::ResourceWarning", "-m", "unittest", "-v"]
     done = subprocess.run(
-        [*command, "-v", "-s", str(tests), "-p", pattern],
+        [*command, *(module.stem for module in modules)],
         cwd=cwd,
         env={**plain, **(environment or {})},
         capture_output=True,

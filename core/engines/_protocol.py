@@ -116,6 +116,8 @@ class Plan:
     """Sample type and compression that will be written, e.g. ``half, zip``."""
     decision: Decision | None = None
     """What the show's policy says; engines leave it out, whoever plans with them fills it in."""
+    engine_version: str = ""
+    """Of the engine that planned; filled in like the decision."""
 
     @property
     def feasible(self) -> bool:

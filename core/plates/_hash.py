@@ -50,8 +50,9 @@ def _of_bytes(path: Path, digest: _Digest) -> str:
 class HashMemo:
     """A file's hash, remembered across processes for files that did not change.
 
-    A file counts as unchanged while its path, size, modification time and inode are the same. Files younger than
-    two seconds are not remembered, as another write may still fall into the same tick of the file system's clock.
+    A file counts as unchanged while its path, size, inode and both its times are the same: that of modification can be
+    set back by anybody, that of change by nobody. Files younger than two seconds are not remembered, as another write
+    may still fall into the same tick of the file system's clock.
     """
 
     def __init__(self, *, database: Path, digest: Callable[[Path], str] = content_hash) -> None:
@@ -72,23 +73,24 @@ class HashMemo:
             return self._digest(path)
 
     def _remembered(self, path: Path, status: os.stat_result) -> str:
-        key = (str(path), status.st_size, status.st_mtime_ns, str(status.st_ino))
+        key = (str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, str(status.st_ino))
         with contextlib.closing(self._connect()) as connection:
             row = connection.execute(
-                "SELECT hash FROM memo WHERE path = ? AND size = ? AND mtime_ns = ? AND inode = ?", key
+                "SELECT hash FROM files WHERE path = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?",
+                key,
             ).fetchone()
             if row:
                 return str(row[0])
             result = self._digest(path)
-            if time.time() - status.st_mtime > _SETTLED_SECONDS:
+            if time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
                 with connection:
-                    connection.execute("REPLACE INTO memo VALUES (?, ?, ?, ?, ?)", (*key, result))
+                    connection.execute("REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", (*key, result))
         return result
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._database, timeout=30)
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS memo "
-            "(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode TEXT, hash TEXT)"
+            "CREATE TABLE IF NOT EXISTS files "
+            "(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT, hash TEXT)"
         )
         return connection

@@ -16,13 +16,15 @@ from overscan.core.receipts._finding import Finding, State, Subject
 from overscan.core.receipts._places import RECEIPT_SUFFIX, receipt_paths
 from overscan.core.receipts._refetch import SAMPLED
 from overscan.core.receipts._sign import SignatureReader
+from overscan.core.results import extras_pattern
 from overscan.core.results._digests import PREFIX
 from overscan.core.results._receipt import Receipt, read_receipt
 
-REPRODUCED = 0.99
-"""Least part of the sampled pixels that must be found at their sources."""
-_FRAME_REPRODUCED, _FRAME_FEWEST = 0.9, 50
-"""The same for one frame, and the fewest pixels that say anything: few are drawn from each."""
+REPRODUCED, REFUTED = 0.99, 0.9
+"""Least part of the sampled pixels that must be found at their sources, and the part below which the layers are wrong.
+In between nothing can be said: frames that were averaged with others, or given grain, differ that much."""
+_FRAME_FEWEST = 50
+"""The fewest pixels that say anything of one frame: few are drawn from each."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def audit(*, result: str, plate: str = "", keys: KeySource, archive: Path | None
         yield from found
         if image is not None:
             sampler = _sampler(own, path, samplers, plate=plate, frames=len(frames.frames))
-            yield from _sampled(sampler, image, tally)
+            yield from _sampled(sampler, image, tally, sidecar=_sidecar(facts, path))
     yield from known.missing()
     yield from _summary(tally)
     for receipt in known.receipts():
@@ -180,15 +182,24 @@ def _space(path: Path) -> str:
     return ""
 
 
-def _sampled(sampler: SourceSampler | None, image: PlateFrame, tally: _Tally) -> Iterator[Finding]:
-    check = None if sampler is None else sampler.sample(image)
+def _sidecar(facts: FrameFacts | None, path: Path) -> Path | None:
+    """The file with a frame's layers; one that its receipt does not name is another job's."""
+    if facts is None:
+        return Path(extras_pattern(str(path)))
+    return None if facts.extras is None else path.with_name(facts.extras.path)
+
+
+def _sampled(
+    sampler: SourceSampler | None, image: PlateFrame, tally: _Tally, *, sidecar: Path | None
+) -> Iterator[Finding]:
+    check = None if sampler is None else sampler.sample(image, sidecar=sidecar)
     if check is None:
         tally.without += 1
         return
     tally.sampled += check.sampled
     tally.reproduced += check.reproduced
     tally.unreachable += check.unreachable
-    if check.sampled >= _FRAME_FEWEST and check.reproduced < _FRAME_REPRODUCED * check.sampled:
+    if check.sampled >= _FRAME_FEWEST and check.reproduced < REFUTED * check.sampled:
         yield Finding(
             subject=Subject.SOURCES,
             state=State.CHANGED,
@@ -209,8 +220,12 @@ def _summary(tally: _Tally) -> Iterator[Finding]:
             f"{tally.reproduced:,} of {tally.sampled:,} copied pixels ({share:.2%}) were found in the plate where the "
             "source layers say"
         )
-        good = share >= REPRODUCED
-        yield finding(State.INTACT if good else State.CHANGED, f"{detail}{'' if good else ': too few'}.")
+        if share >= REPRODUCED:
+            yield finding(State.INTACT, f"{detail}.")
+        elif share >= REFUTED:
+            yield finding(State.UNKNOWN, f"{detail}: not enough to be sure of all.")
+        else:
+            yield finding(State.CHANGED, f"{detail}: too few.")
     elif not tally.without and not tally.unreachable:
         yield finding(State.INTACT, "no pixel was copied from another frame.")
     if tally.unreachable:

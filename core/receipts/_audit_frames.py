@@ -22,7 +22,7 @@ from overscan.core.receipts._finding import Finding, State, Subject
 from overscan.core.receipts._places import signature_path
 from overscan.core.receipts._refetch import Light, SourceCheck, check_sources
 from overscan.core.receipts._sign import SignatureReader
-from overscan.core.results import EXTRA_CHANNELS, extras_pattern
+from overscan.core.results import EXTRA_CHANNELS
 from overscan.core.results._digests import facts_in, holds
 from overscan.core.results._receipt import Receipt
 from overscan.core.shots._samples import as_light
@@ -155,10 +155,13 @@ class SourceSampler:
         self._per_frame = per_frame
         self._kept: OrderedDict[int, tuple[Light, Window]] = OrderedDict()
 
-    def sample(self, image: PlateFrame) -> SourceCheck | None:
-        """What fetching again finds in one frame; None where it has no layers, or nothing tells its colours."""
+    def sample(self, image: PlateFrame, *, sidecar: Path | None) -> SourceCheck | None:
+        """What fetching again finds in one frame; None where it has no layers, or nothing tells its colours.
+
+        `sidecar` is the file with its layers where they are not in its own.
+        """
         try:
-            layers = self._layers(image)
+            layers = self._layers(image, sidecar)
         except OverscanError:
             return None
         if layers is None:
@@ -168,15 +171,14 @@ class SourceSampler:
             light=layers.light, layers=layers.planes, light_of=self._light_of, count=self._per_frame, seed=seed
         )
 
-    def _layers(self, image: PlateFrame) -> _Layers | None:
+    def _layers(self, image: PlateFrame, sidecar: Path | None) -> _Layers | None:
         receipt = self._receipt
         painted = image.parts[receipt.part] if receipt.part < len(image.parts) else None
         if painted is None or any(name not in painted.planes for name in receipt.painted):
             return None
         holder = next((part for part in image.parts if all(name in part.planes for name in EXTRA_CHANNELS)), None)
         if holder is None:
-            sidecar = Path(extras_pattern(str(image.path)))
-            if not sidecar.exists():
+            if sidecar is None or not sidecar.exists():
                 return None
             holder = read_frame(sidecar, number=image.number).parts[0]
         window, own = holder.header.data_window, painted.header.data_window

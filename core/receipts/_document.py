@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from overscan.core.errors import OverscanError
 from overscan.core.temporaries import written_beside
@@ -24,6 +24,9 @@ VERSION: Literal[1] = 1
 """Grows when a reader of older receipts would misread a newer one."""
 _BYTES_MAX = 1 << 30
 _STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+# A receipt may come from anybody, and these become parts of paths.
+_FileName = Annotated[str, Field(pattern=r"^[^/\\\x00]*[^/\\\x00.][^/\\\x00]*$")]
+_JobId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 
 
 class ReceiptError(OverscanError):
@@ -184,7 +187,7 @@ class FrameFacts:
     """Its number in the result."""
     plate_frame: int | None
     """The frame of the plate that it is; null where the plate has none."""
-    path: str
+    path: _FileName
     """The file's name, in the folder of the receipt."""
     bytes: int
     """Size of the file."""
@@ -206,7 +209,7 @@ class ResultFacts:
 
     __pydantic_config__ = _STRICT
 
-    pattern: str
+    pattern: _FileName
     """Name pattern of the frames, in the folder of the receipt."""
     offset: tuple[int, int]
     """How far the plate moved inside the result."""
@@ -250,7 +253,7 @@ class Run:
 
     __pydantic_config__ = _STRICT
 
-    job_id: str
+    job_id: _JobId
     machine: Machine
     times: Times
 

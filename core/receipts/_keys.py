@@ -79,12 +79,11 @@ def load_key(source: KeySource) -> SigningKey:
 
 
 def own_anchor(source: KeySource) -> bytes:
-    """The root of the self-made key, PEM; empty where none was ever made."""
+    """The root of the self-made key, PEM; empty where none was ever made, or it is damaged."""
     try:
-        whole = (source.folder / _FILE).read_bytes()
-    except OSError:
+        chain = x509.load_pem_x509_certificates((source.folder / _FILE).read_bytes())
+    except (OSError, ValueError):
         return b""
-    chain = x509.load_pem_x509_certificates(whole)
     return chain[-1].public_bytes(serialization.Encoding.PEM)
 
 

@@ -36,7 +36,7 @@ from overscan.core.receipts._rights import engine_facts, model_facts, policy_fac
 from overscan.core.receipts._sign import Notary
 from overscan.core.receipts._surroundings import machine, overscan_version, software
 from overscan.core.results._receipt import read_receipt
-from overscan.core.rights import TrainingData, policy_root
+from overscan.core.rights import Decision, TrainingData, policy_root
 from overscan.core.shots import Shot, survey
 from overscan.core.temporaries import written_beside
 
@@ -62,12 +62,23 @@ class Witness:
         self._pending: list[Future[None]] = []
         self._notary: Notary | None = None
 
-    def offer(self, *, job: Job, work_folder: Path, cache_folder: Path, frame: int, path: Path) -> None:
-        """A frame has been written."""
+    def offer(
+        self,
+        *,
+        job: Job,
+        decision: Decision | None,
+        work_folder: Path,
+        cache_folder: Path,
+        frame: int,
+        path: Path,
+    ) -> None:
+        """A frame has been written, by what `decision` let in."""
         self._pending = [future for future in self._pending if not future.done()]
-        self._pending.append(self._pool.submit(self._take_down, job, work_folder, cache_folder, frame, path))
+        self._pending.append(self._pool.submit(self._take_down, job, decision, work_folder, cache_folder, frame, path))
 
-    def signed(self, picture: bytes, *, media_type: str, job: Job, frame: int, bytes_max: int) -> bytes:
+    def signed(
+        self, picture: bytes, *, media_type: str, job: Job, decision: Decision | None, frame: int, bytes_max: int
+    ) -> bytes:
         """A preview with its signature inside; as it is where it cannot be signed, or would be larger than allowed."""
         try:
             card = load_engine(job.engine).card
@@ -78,7 +89,8 @@ class Witness:
                 "use": job.use.value,
             }
             title = f"preview of frame {frame}"
-            signed = self._ready().embed(picture, media_type=media_type, title=title, facts=facts, model=_learned(card))
+            model = _learned(card, decision)
+            signed = self._ready().embed(picture, media_type=media_type, title=title, facts=facts, model=model)
         except Exception as error:  # a job does not fail for want of a picture
             _LOG.warning("the preview of frame %d is not signed: %s", frame, error)
             return picture
@@ -90,13 +102,15 @@ class Witness:
             future.result()
         self._pending = []
 
-    def _take_down(self, job: Job, work_folder: Path, cache_folder: Path, frame: int, path: Path) -> None:
+    def _take_down(
+        self, job: Job, decision: Decision | None, work_folder: Path, cache_folder: Path, frame: int, path: Path
+    ) -> None:
         try:
             notary = self._ready()
             card = load_engine(job.engine).card
-            files = FrameFiles.of(frame=frame, path=path)
+            files = FrameFiles.of(frame=frame, path=path, job=job)
             if kept(files, work_folder=work_folder) is None:
-                _taken(files, job, card, notary=notary, work_folder=work_folder)
+                _taken(files, job, card, model=_learned(card, decision), notary=notary, work_folder=work_folder)
             source = _plate_file(job, path)
             if source is not None:  # it has just been read, and lies in the system's cache
                 _memo(cache_folder).hash(source)
@@ -124,6 +138,7 @@ def deliver_receipt(
         raise from_record(found.problems[0])
     notary = Notary(source=order.keys, version=overscan_version())
     card = load_engine(job.engine).card
+    learned = _learned(card, order.decision)
     inputs = _inputs(found.shot, _memo(cache_folder), tick)
     receipt = JobReceipt(
         job=_job_facts(job, order),
@@ -134,34 +149,36 @@ def deliver_receipt(
         policy=policy_facts(order.decision),
         seed=job.seed,
         parameters={entry.name: job.parameters.get(entry.name, entry.default) for entry in card.parameters},
-        software=software(model=bool(job.model)),
+        software=software(model=learned),
         result=_result(found.shot),
-        frames=_frames(found.shot, card, notary=notary, work_folder=work_folder, tick=tick),
+        frames=_frames(found.shot, card, model=learned, notary=notary, work_folder=work_folder, tick=tick),
         run=Run(
             job_id=order.job_id,
-            machine=machine(model=bool(job.model)),
+            machine=machine(model=learned),
             times=Times(created=order.created, started=order.started, ended=_now()),
         ),
     )
-    return _deliver(receipt, order, notary, pattern=job.output.path, model=_learned(card))
+    return _deliver(receipt, order, notary, pattern=job.output.path, model=learned)
 
 
 def _frames(
-    shot: Shot, card: EngineCard, *, notary: Notary, work_folder: Path, tick: Callable[[], None]
+    shot: Shot, card: EngineCard, *, model: bool, notary: Notary, work_folder: Path, tick: Callable[[], None]
 ) -> tuple[FrameFacts, ...]:
     target = Sequence.planned(pattern=shot.job.output.path, frames=shot.render)
 
     def taken(number: int) -> FrameFacts:
-        files = FrameFiles.of(frame=number, path=target.path(number))
+        files = FrameFiles.of(frame=number, path=target.path(number), job=shot.job)
         facts = kept(files, work_folder=work_folder)
         if facts is None or not signature_path(files.path).exists():
-            facts = _taken(files, shot.job, card, notary=notary, work_folder=work_folder)
+            facts = _taken(files, shot.job, card, model=model, notary=notary, work_folder=work_folder)
         return replace(facts, plate_frame=shot.moments[number].plate)
 
     return tuple(_each(taken, shot.render, tick))
 
 
-def _taken(files: FrameFiles, job: Job, card: EngineCard, *, notary: Notary, work_folder: Path) -> FrameFacts:
+def _taken(
+    files: FrameFiles, job: Job, card: EngineCard, *, model: bool, notary: Notary, work_folder: Path
+) -> FrameFacts:
     try:
         plate_frame = read_receipt(files.path).plate_frame
     except InvalidJobError:  # an engine that does not say it, or a format whose header cannot
@@ -177,9 +194,7 @@ def _taken(files: FrameFiles, job: Job, card: EngineCard, *, notary: Notary, wor
         "job": work_folder.name,
         "receipt": receipt_path(job.output.path).name,
     }
-    notary.sign_beside(
-        files.path, facts={name: value for name, value in said.items() if value != ""}, model=_learned(card)
-    )
+    notary.sign_beside(files.path, facts={name: value for name, value in said.items() if value != ""}, model=model)
     keep(facts, files, work_folder=work_folder)
     return facts
 
@@ -230,9 +245,9 @@ def _deliver(receipt: JobReceipt, order: ReceiptOrder, notary: Notary, *, patter
     facts = {"receipt": "job", "job": order.job_id, "frames": len(receipt.frames)}
     signature = notary.sign_beside(path, facts=facts, model=model)
     own = archived(order.archive, job_id=order.job_id)
-    for source, target in ((path, own), (signature, signature_path(own))):
-        with written_beside(target) as temporary:
-            shutil.copyfile(source, temporary)
+    write_receipt_file(receipt, own)  # not read back: others may write where the frames are
+    with written_beside(signature_path(own)) as temporary:
+        shutil.copyfile(signature, temporary)
     return path
 
 
@@ -245,7 +260,8 @@ def _make_way(path: Path, *, frames: set[int], job_id: str) -> None:
     if other.run.job_id == job_id or {facts.frame for facts in other.frames} <= frames:
         return
     aside = older_receipt_path(path, job_id=other.run.job_id)
-    for source, target in ((path, aside), (signature_path(path), signature_path(aside))):
+    # The signature first: what is cut off in between is done again by whoever comes next.
+    for source, target in ((signature_path(path), signature_path(aside)), (path, aside)):
         if source.exists():
             source.replace(target)
 
@@ -265,9 +281,9 @@ def _memo(cache_folder: Path) -> HashMemo:
     return HashMemo(database=cache_folder / _HASHES, digest=sha256_of)
 
 
-def _learned(card: EngineCard) -> bool:
-    """Whether a trained model makes what the engine makes."""
-    return card.rights.training_data is not TrainingData.NONE
+def _learned(card: EngineCard, decision: Decision | None) -> bool:
+    """Whether something trained makes what the engine makes: itself, or weights that it loads."""
+    return card.rights.training_data is not TrainingData.NONE or (decision is not None and bool(decision.weights))
 
 
 def _each(do: Callable[[_Item], _Found], items: Iterable[_Item], tick: Callable[[], None]) -> list[_Found]:

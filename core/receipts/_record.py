@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overscan.core.errors import UnreadableImageError
+from overscan.core.jobs import ExtrasMode, Job
 from overscan.core.plates import PartHeader, read_frame, read_header, sha256_of
 from overscan.core.receipts._document import FrameFacts, InputFile, PartFacts, Shares, content_digest, to_plain
 from overscan.core.results import EXTRA_CHANNELS, extras_pattern
@@ -29,10 +30,10 @@ class FrameFiles:
     """The sidecar with its extra layers, where it has one."""
 
     @classmethod
-    def of(cls, *, frame: int, path: Path) -> FrameFiles:
-        """The files of the frame at `path`."""
-        sidecar = Path(extras_pattern(str(path)))
-        return cls(frame=frame, path=path, extras=sidecar if sidecar.exists() else None)
+    def of(cls, *, frame: int, path: Path, job: Job) -> FrameFiles:
+        """The files of the frame at `path` of `job`; a sidecar that an older job left there is none of them."""
+        sidecar = Path(extras_pattern(str(path))) if job.output.extras is ExtrasMode.SIDECAR else None
+        return cls(frame=frame, path=path, extras=sidecar if sidecar is not None and sidecar.exists() else None)
 
 
 def record(files: FrameFiles, *, plate_frame: int | None, leaves_empty: bool) -> FrameFacts:
@@ -68,7 +69,9 @@ def pixels_digest(parts: tuple[PartFacts, ...]) -> str:
 
 
 def keep(facts: FrameFacts, files: FrameFiles, *, work_folder: Path) -> None:
-    """Keep the record of a frame until the job ends."""
+    """Keep the record of a frame until the job ends. Where the work folder is gone, the next step says so."""
+    if not work_folder.is_dir():
+        return
     whole = {"files": _stamps(files), "facts": to_plain(facts)}
     with written_beside(work_folder / RECORDS / f"{files.frame}.json") as temporary:
         temporary.write_text(json.dumps(whole), encoding="utf-8")

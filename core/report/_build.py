@@ -115,13 +115,14 @@ def _seal(signature: Signature | None) -> Seal:
     if signature is None:
         return Seal(sound=False, words="not signed")
     if not signature.intact:
-        return Seal(sound=False, words=f"the receipt is not what was signed ({signature.detail or 'it was changed'})")
+        words = f"the receipt is not what was signed ({signature.detail or 'it was changed'})"
+        return Seal(sound=False, words=words, is_broken=True)
     whose = {
         Signer.STUDIO: f"signed with the studio's certificate ({signature.name})",
         Signer.SELF_MADE: "signed with Overscan's self-made key: unchanged since, but nobody vouches for whose it is",
         Signer.UNKNOWN: f"signed by '{signature.name}', whom nothing here vouches for",
     }
-    return Seal(sound=True, words=whose[signature.signer])
+    return Seal(sound=signature.signer is not Signer.UNKNOWN, words=whose[signature.signer])
 
 
 def _by_shot(entries: Iterable[JobEntry]) -> list[list[JobEntry]]:

@@ -38,8 +38,10 @@ class Seal:
     """Whether a job's receipt is what was signed."""
 
     sound: bool
-    """False where it is not, or where it has no signature."""
+    """False where it is not, where it has no signature, or that of somebody unknown."""
     words: str
+    is_broken: bool = False
+    """Whether it is known not to be: what it says answers no question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,11 @@ class Report:
     statements: tuple[Statement, ...]
     warnings: tuple[str, ...]
     """What a reader must know before believing the rest."""
+
+    @property
+    def all_decided(self) -> bool:
+        """Whether a policy let in every job."""
+        return all(job.receipt.policy is not None for job in self.jobs)
 
     @property
     def jobs(self) -> tuple[JobEntry, ...]:

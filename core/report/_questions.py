@@ -37,10 +37,10 @@ def answer(
         if statement.speaks_of(show=show, shot=shot)
     }  # the latest of the most particular
     return (
-        _with(_replicates(jobs), said),
-        _with(_stored(jobs), said),
+        _with(_doubted(_replicates(jobs), jobs), said),
+        _with(_doubted(_stored(jobs), jobs), said),
         _with(_secured(jobs), said),
-        _temporary(jobs),
+        _doubted(_temporary(jobs), jobs),
         _with(_performer(jobs, assets), said),
     )
 
@@ -95,6 +95,15 @@ def _with(found: Answered, said: Mapping[Question, Statement]) -> Answered:
             question=found.question, known=Known(statement.answer.value), short=short, why=f"{about} {found.why}"
         )
     return Answered(question=found.question, known=found.known, short=found.short, why=f"{found.why} {about}")
+
+
+def _doubted(found: Answered, jobs: Sequence[JobEntry]) -> Answered:
+    """`found`, or unknown where a receipt that it rests on is not what was signed."""
+    broken = [job.receipt.run.job_id[:8] for job in jobs if job.seal.is_broken]
+    if not broken:
+        return found
+    why = f"The receipt of job {', '.join(broken)} is not what was signed, so that what it says answers nothing."
+    return Answered(question=found.question, known=Known.UNKNOWN, short="unknown", why=why)
 
 
 def _learned(job: JobEntry) -> str:
@@ -192,11 +201,13 @@ def _temporary(jobs: Sequence[JobEntry]) -> Answered:
     }[known]
     counts = [f"{sum(job.receipt.job.use == use for job in jobs)} for {use} use" for use in sorted(uses)]
     made = f"every job for {min(uses)} use" if len(uses) == 1 else " and ".join(counts) or "nothing that counts"
+    silent = sum("use" not in job.receipt.job.spec for job in jobs)
+    default = f" {silent} of {len(jobs)} named none, which counts as temp." if silent else ""
     return Answered(
         question=Question.TEMPORARY,
         known=known,
         short=short,
-        why=f"By what was asked for: {made}.",
+        why=f"By what was asked for: {made}.{default} Nothing here says what was delivered.",
     )
 
 

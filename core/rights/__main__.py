@@ -31,9 +31,9 @@ _REFUSED = 8
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     options = _parser().parse_args(arguments)
-    root = policy_root()
     today = datetime.now(timezone.utc).date()
     try:
+        root = policy_root()
         level_file(root=root, show=options.show, shot=getattr(options, "shot", ""))  # raises for names that are none
         if options.command == "check":
             return _check(options, root, today)

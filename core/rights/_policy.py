@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,19 @@ class Policy:
 
 
 def policy_root() -> Path:
-    """Folder of the policies: ``$OVERSCAN_POLICY_ROOT``, else ``policies`` in Overscan's home."""
+    """Folder of the policies: ``$OVERSCAN_POLICY_ROOT``, else ``policies`` in Overscan's home.
+
+    Raises `PolicyFileError` where the folder that is named is not there: the default policy must not stand in for a
+    studio's because a disk is not mounted.
+    """
     named = os.environ.get("OVERSCAN_POLICY_ROOT", "")
     if named:
+        if not Path(named).is_dir():
+            raise PolicyFileError(
+                f"the policies' folder {named} is not there.",
+                next_step="Mount or make the folder that OVERSCAN_POLICY_ROOT names; until then nothing runs.",
+                path=named,
+            )
         return Path(named)
     home = os.environ.get("OVERSCAN_HOME", "") or platformdirs.user_data_dir("overscan", appauthor=False)
     return Path(home) / "policies"
@@ -63,8 +74,8 @@ def load_policy(*, root: Path, show: str = "", shot: str = "") -> Policy:
 
     ``studio.toml``, ``shows/<show>/show.toml``, ``shows/<show>/lock.toml`` and ``shows/<show>/shots/<shot>.toml``
     count where they are there. The built-in default stands in for a missing ``studio.toml``. Names are compared
-    without regard to case. Raises `PolicyFileError` for a file that cannot be read, holds what is no rule, or allows
-    more than the level above it, and for names that are no folder's.
+    without regard to case and to how accents are spelt in Unicode. Raises `PolicyFileError` for a file that cannot be
+    read, holds what is no rule, or allows more than the level above it, and for names that are no folder's.
     """
     policy = Policy(name=DEFAULT_NAME, sha256="")
     above: TomlFile | None = None
@@ -141,7 +152,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _entry(folder: Path, name: str, *, what: str, ending: str = "") -> Path | None:
-    """The one entry of `folder` that is called `name`, whatever its case."""
+    """The one entry of `folder` that is called `name`, whatever its case and its Unicode spelling."""
     try:
         entries = sorted(os.listdir(folder))  # noqa: PTH208 (names are wanted, and no stat of each)
     except (FileNotFoundError, NotADirectoryError):
@@ -152,18 +163,23 @@ def _entry(folder: Path, name: str, *, what: str, ending: str = "") -> Path | No
             next_step="Have the folder made readable; until then nothing runs under it.",
             path=folder,
         ) from None
-    wanted = name.strip().casefold()
+    wanted = _folded(name.strip())
     if not wanted:
         return None
     _checked(name, what=what)
-    matching = [entry for entry in entries if entry.casefold() == wanted + ending]
+    matching = [entry for entry in entries if _folded(entry) == wanted + ending]
     if len(matching) > 1:
         raise PolicyFileError(
-            f"{folder} has {' and '.join(matching)}, which differ in case only.",
+            f"{folder} has {' and '.join(matching)}, which differ in case or spelling only.",
             next_step="Keep one of them.",
             path=folder,
         )
     return folder / matching[0] if matching else None
+
+
+def _folded(name: str) -> str:
+    """`name` as it is compared: macOS and Linux spell accents differently."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _checked(name: str, *, what: str) -> str:

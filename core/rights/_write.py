@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,6 +18,7 @@ from overscan.core.rights._decide import decide
 from overscan.core.rights._decision import Decision
 from overscan.core.rights._lock import LOCK_FILE, lock_digest
 from overscan.core.rights._policy import level_file, load_policy
+from overscan.core.temporaries import written_beside
 
 _HEADERS = {
     "studio": "# The studio's policy. Every show's may only narrow it; docs/rights.md explains the rules.",
@@ -196,10 +196,8 @@ def _day(text: str) -> date:
 def _replace(path: Path, text: str) -> None:
     """Write a file in one go, so that no service ever reads half of it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        with written_beside(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PolicyFileError(
             f"{path} cannot be written: {error.strerror or error}.",

@@ -14,10 +14,11 @@ from overscan.client import ServiceError, home_folder, make_problem
 from overscan.v1.plan_pb2 import Problem
 
 
-def ask_core(module: str, *arguments: str, what: str) -> list[dict[str, Any]]:
+def ask_core(module: str, *arguments: str, what: str, refused: int = 0) -> list[dict[str, Any]]:
     """The JSON lines that ``python -m overscan.core.<module>`` says, for the home folder that holds here.
 
-    Raises `ServiceError` with the errors among them; `what` is what could not be done, where it says none.
+    Raises `ServiceError` with the errors among them; `what` is what could not be done, where it says none. `refused`
+    is an exit code that is an answer, too.
     """
     done = subprocess.run(
         [sys.executable, "-m", f"overscan.core.{module}", *arguments],
@@ -29,7 +30,7 @@ def ask_core(module: str, *arguments: str, what: str) -> list[dict[str, Any]]:
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     problems = [_problem(line) for line in lines if line["type"] == "error"]
-    if not problems and done.returncode != 0:
+    if not problems and done.returncode not in (0, refused):
         said = " ".join(done.stderr.strip().splitlines()[-3:])
         problems = [make_problem("INTERNAL", f"{what}: {said}", next_step="Run `overscan doctor`.")]
     if problems:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from overscan.cli._ask_core import ask_core, given, record
 from overscan.cli._exit import ExitCode
 from overscan.cli._report import Outcome, Report
 from overscan.cli._words import columns, plural
-from overscan.client import ServiceError, home_folder, make_problem
-from overscan.v1.plan_pb2 import Problem
 
 _RULES = {
     "training_data": "training data",
@@ -45,8 +39,9 @@ _OPEN = {
 
 def check(*, name: str, weights: str, use: str, show: str, shot: str, report: Report) -> Outcome:
     """Say what is allowed, and why not."""
-    found = _ask("check", *([name] if name else []), *_given(weights=weights, use=use, show=show, shot=shot))
-    _record(found, report)
+    options = _given(weights=weights, use=use, show=show, shot=shot)
+    found = _ask("check", *options, *(["--", name] if name else []))
+    record(found, report)
     refused = [line for line in found if not line["allowed"]]
     for line in found:
         verdict = "allowed" if line["allowed"] else "not allowed"
@@ -62,7 +57,7 @@ def check(*, name: str, weights: str, use: str, show: str, shot: str, report: Re
 def show_policy(*, show: str, shot: str, report: Report) -> Outcome:
     """Say which rules hold, and where they come from."""
     found = _ask("show", *_given(show=show, shot=shot))
-    _record(found, report)
+    record(found, report)
     (policy,) = found
     report.say(f"{policy['name']} ({policy['sha256'][:12]})")
     rows: list[tuple[str, ...]] = [(word, _value(name, policy["rules"][name])) for name, word in _RULES.items()]
@@ -103,9 +98,9 @@ def approve(
 ) -> Outcome:
     """Add a named approval."""
     asked = [item for use in uses for item in ("--use", use)]
-    given = _given(by=by, role=role, until=until, reason=reason, weights=weights, show=show, shot=shot)
-    found = _ask("approve", name, *asked, *given)
-    _record(found, report)
+    options = _given(by=by, role=role, until=until, reason=reason, weights=weights, show=show, shot=shot)
+    found = _ask("approve", *asked, *options, "--", name)
+    record(found, report)
     (line,) = found
     report.say(f"Written to {line['path']}.")
     report.say(line["reason"] if line["allowed"] else f"Not allowed yet: {line['reason']} {line['remedy']}")
@@ -114,9 +109,9 @@ def approve(
 
 def lock(*, show: str, by: str, models: Sequence[str], renew: bool, report: Report) -> Outcome:
     """Lock a show to its engines and models."""
-    asked = [item for model in models for item in ("--model", model)]
-    found = _ask("lock", show, "--by", by, *asked, *(["--renew"] if renew else []))
-    _record(found, report)
+    asked = [f"--model={model}" for model in models]
+    found = _ask("lock", *_given(by=by), *asked, *(["--renew"] if renew else []), "--", show)
+    record(found, report)
     (line,) = found
     report.say(f"Written to {line['path']}.")
     report.say(columns([(name, version) for name, version in line["engines"].items()], indent="  "))
@@ -126,8 +121,8 @@ def lock(*, show: str, by: str, models: Sequence[str], renew: bool, report: Repo
 
 
 def _given(**options: str) -> list[str]:
-    """Options that were given, as arguments; joined, so that a value may begin with a dash."""
-    return [f"--{name}={value}" for name, value in options.items() if value]
+    """Options as arguments; an empty one was not given."""
+    return given({name: value or None for name, value in options.items()})
 
 
 def _value(name: str, value: Any) -> str:
@@ -140,35 +135,5 @@ def _value(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _record(found: Sequence[dict[str, Any]], report: Report) -> None:
-    for line in found:
-        report.record(line["type"], {name: value for name, value in line.items() if name != "type"})
-
-
 def _ask(*arguments: str) -> list[dict[str, Any]]:
-    """Have core do it, in a process of its own, since the command line never imports core."""
-    root = os.environ.get("OVERSCAN_POLICY_ROOT") or str(Path(home_folder()) / "policies")
-    environment = {**os.environ, "PYTHONSAFEPATH": "1", "OVERSCAN_POLICY_ROOT": root}
-    done = subprocess.run(
-        [sys.executable, "-m", "overscan.core.rights", *arguments],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        check=False,
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    problems = [_problem(line) for line in lines if line["type"] == "error"]
-    if problems:
-        raise ServiceError(problems)
-    if done.returncode not in (0, ExitCode.POLICY) or not lines:
-        said = " ".join(done.stderr.strip().splitlines()[-3:])
-        raise ServiceError(
-            [make_problem("INTERNAL", f"The policies could not be read: {said}", next_step="Run `overscan doctor`.")]
-        )
-    return lines
-
-
-def _problem(line: dict[str, Any]) -> Problem:
-    known = {field.name for field in Problem.DESCRIPTOR.fields}
-    return Problem(**{name: value for name, value in line.items() if name in known and value})
+    return ask_core("rights", *arguments, what="The policies could not be read", refused=ExitCode.POLICY)

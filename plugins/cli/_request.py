@@ -79,7 +79,7 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
             ),
             labels=_given(show=request.show, sequence=request.sequence, shot=request.shot, artist=request.artist)
             or None,
-            use="final" if request.final else "temp",
+            use="final" if request.final else None,
         )
     )
     if request.camera is not None:

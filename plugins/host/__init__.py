@@ -23,7 +23,14 @@ from overscan_host._frames import frames_from_text, frames_to_text
 from overscan_host._installation import Installation, installation
 from overscan_host._jobs import build_job
 from overscan_host._queue import CallbackQueue
-from overscan_host._versions import existing_versions, next_version, version_number, version_text, with_version
+from overscan_host._versions import (
+    Place,
+    at_version,
+    give_back_version,
+    reserve_version,
+    version_number,
+    version_text,
+)
 
 __all__ = [
     "PROTOCOL",
@@ -32,18 +39,19 @@ __all__ = [
     "Call",
     "CallbackQueue",
     "Installation",
+    "Place",
     "Problem",
     "Watch",
+    "at_version",
     "build_job",
     "clean_environment",
     "digest",
-    "existing_versions",
     "frames_from_text",
     "frames_to_text",
+    "give_back_version",
     "installation",
-    "next_version",
+    "reserve_version",
     "stable_text",
     "version_number",
     "version_text",
-    "with_version",
 ]

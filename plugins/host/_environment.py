@@ -27,7 +27,6 @@ _NAMES = frozenset(
         "LD_AUDIT",
         "TCL_LIBRARY",
         "TK_LIBRARY",
-        "SSL_CERT_FILE_NUKE",
     }
 )
 _BEGINNINGS = ("DYLD_", "QT_", "QML_", "NUKE_", "FN_", "FOUNDRY_", "RLM_", "RESOLVE_SCRIPT_", "FUSION_PYTHON")

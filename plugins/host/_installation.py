@@ -27,14 +27,15 @@ class Installation:
     """Starts the bridge; never empty."""
 
 
-def installation(folder: str | os.PathLike[str] | None = None) -> Installation:
+def installation(folder: str | os.PathLike[str] | None = None, *, preferred: str = "") -> Installation:
     """What ``overscan_install.json`` says, two folders above this package (or in `folder`).
 
-    ``$OVERSCAN_COMMAND``, a command line or a JSON list, takes the place of its command. Raises `BridgeError`
-    (``BRIDGE_NOT_INSTALLED``) where neither is there, or where the record is damaged.
+    ``$OVERSCAN_COMMAND``, a command line or a JSON list, takes the place of its command, and so does `preferred` where
+    that is not set: what a machine's administrator says goes before what an artist prefers. Raises `BridgeError`
+    (``BRIDGE_NOT_INSTALLED``) where none is there, or where the record is damaged.
     """
     place = Path(folder) if folder is not None else Path(os.path.abspath(__file__)).parent.parent.parent  # noqa: PTH100
-    override = os.environ.get("OVERSCAN_COMMAND", "").strip()
+    override = os.environ.get("OVERSCAN_COMMAND", "").strip() or preferred.strip()
     record = place / _RECORD
     if not record.is_file():
         if override:
@@ -79,8 +80,9 @@ def _command_line(text: str) -> tuple[str, ...]:
         pass
     raise failure(
         "BRIDGE_NOT_INSTALLED",
-        f"OVERSCAN_COMMAND is '{text}', which is no command line.",
-        "Write it like `/opt/overscan/bin/overscan bridge`, or as a JSON list of words.",
+        f"The command for Overscan's helper is '{text}', which is no command line.",
+        "Write it (OVERSCAN_COMMAND, or the host's preference) like `/opt/overscan/bin/overscan bridge`, or as a JSON "
+        "list of words.",
     )
 
 

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from overscan_host._errors import failure
+
+_MARK = "{version}"
 _VERSION = re.compile(r"(?<![A-Za-z0-9])v(\d{2,6})(?![A-Za-z0-9])")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one version goes."""
+
+    name: str
+    """``v001``."""
+    path: str
+    """Pattern of the frames."""
+    folder: str
+    """The folder that was made for it; empty where the version is in the file's name alone."""
 
 
 def version_text(number: int) -> str:
@@ -22,39 +38,78 @@ def version_number(path: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def with_version(path: str, number: int) -> str:
-    """`path` with every version in it replaced by `number`. Raises ValueError where it has none."""
-    if version_number(path) is None:
-        raise ValueError(f"'{path}' has no version such as v001 in it")
-    return _VERSION.sub(version_text(number), path)
+def at_version(template: str, name: str) -> str:
+    """The template with `name` for its ``{version}``. Folders may have other braces in their names, which stay."""
+    return template.replace(_MARK, name)
 
 
-def existing_versions(path: str) -> list[int]:
-    """The versions of `path` (with a version folder in it) that are on disk, ascending.
+def reserve_version(template: str, *, taken: tuple[int, ...] = ()) -> Place:
+    """The version after all on disk and in `taken`, its folder made so that no other process or machine takes it.
 
-    A folder counts, even an empty one: somebody may be about to write there.
+    `template` is the path of the frames, with ``/`` and with ``{version}`` in it. Where that is in the file's name
+    alone there is no folder to make, and two runs that begin at the same moment may get one number. Raises
+    `BridgeError` (``OUTPUT_NOT_WRITABLE``) where the folder cannot be made.
     """
-    folder = _version_folder(path)
+    number = max([0, *taken, *_on_disk(template)]) + 1
+    while True:
+        name = version_text(number)
+        folder = _version_folder(template, name)
+        if not folder:
+            return Place(name, at_version(template, name), "")
+        try:
+            Path(folder).parent.mkdir(parents=True, exist_ok=True)
+            if not _is_made(folder):
+                number += 1
+                continue
+        except OSError as error:
+            raise failure(
+                "OUTPUT_NOT_WRITABLE",
+                f"The folder {folder} cannot be made: {error.strerror or error}.",
+                "Write another path for the output, or make the folder writable.",
+                path=folder,
+            ) from error
+        return Place(name, at_version(template, name), folder)
+
+
+def give_back_version(place: Place) -> None:
+    """Remove the folder of a version that came to nothing, unless something is in it."""
+    if place.folder:
+        try:
+            Path(place.folder).rmdir()
+        except OSError:
+            return
+
+
+def _is_made(folder: str) -> bool:
+    """Make the folder; False where something of its name is there."""
     try:
-        names = [entry.name for entry in os.scandir(folder.parent) if entry.is_dir()]
+        Path(folder).mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _version_folder(template: str, name: str) -> str:
+    parts = template.split("/")
+    for index, part in enumerate(parts[:-1]):
+        if _MARK in part:
+            return at_version("/".join(parts[: index + 1]), name)
+    return ""
+
+
+def _on_disk(template: str) -> list[int]:
+    """Numbers of the versions that are there, in whatever part of the path the version stands."""
+    parts = template.split("/")
+    index = next(index for index, part in enumerate(parts) if _MARK in part)
+    expression = re.compile("".join(map(_expression, re.split(r"(\{version\}|%[vV]|%0?\d*d|#+)", parts[index]))))
+    try:
+        found = [expression.fullmatch(entry.name) for entry in os.scandir("/".join(parts[:index]) or "/")]
     except OSError:
         return []
-    found = set()
-    for name in names:
-        number = version_number(name)
-        if number is not None and _VERSION.sub("v", name) == _VERSION.sub("v", folder.name):
-            found.add(number)
-    return sorted(found)
+    return [int(match[1]) for match in found if match]
 
 
-def next_version(path: str, *, taken: tuple[int, ...] = ()) -> int:
-    """The number of the next version: one more than any on disk or in `taken`."""
-    return max([0, *existing_versions(path), *taken]) + 1
-
-
-def _version_folder(path: str) -> Path:
-    inner = Path(path)
-    for folder in (inner, *inner.parents):
-        if version_number(folder.name) is not None and folder != inner:
-            return folder
-    raise ValueError(f"'{path}' has no folder such as v001 in it")
+def _expression(part: str) -> str:
+    if part == _MARK:
+        return r"v(\d{2,6})"
+    return ".+" if part[:1] in ("%", "#") else re.escape(part)

@@ -129,11 +129,13 @@ class Watches:
         with self._exchange.lock:
             wanted = watch in self._watches
             restored, watch.lost = watch.lost and wanted, False
+            # One that was added while the bridge came up may have been set up twice.
+            needless = watch.wire if wanted else number
             watch.wire = number if wanted else None
         if restored:
             self._queue.post(watch.tell_state, "restored", ())
-        if not wanted and number is not None:  # it was stopped meanwhile
-            self._unwatch(number)
+        if needless is not None:
+            self._unwatch(needless)
 
     def _unwatch(self, number: int) -> None:
         self._exchange.ask("job.unwatch", {"watch": number}, timeout_seconds=_SECONDS_MAX, start=False)

@@ -9,10 +9,12 @@ import sys
 def main(arguments: list[str]) -> int:
     """Run a command, ``render`` or ``selfcheck``; returns the exit code."""
     if arguments[:1] == ["selfcheck"]:
-        from overscan_nuke._selfcheck import main as run
-    else:
-        from overscan_nuke._batch import main as run
-    return int(run(arguments[1:] if arguments[:1] == ["selfcheck"] else arguments))
+        from overscan_nuke._selfcheck import main as check
+
+        return check(arguments[1:])
+    from overscan_nuke._batch import main as run
+
+    return run(arguments)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def _outcome(node: Any, name: str) -> int:
         if job.state == "failed":
             answer = _session.bridge().request("job.get", {"job_id": job.job_id, "brief": True})
             return _exit_codes.exit_code(str((answer.get("error") or {}).get("code", "STEP_FAILED")))
-    return _exit_codes.INTERNAL
+    return _exit_codes.SERVICE if version.state == "lost" else _exit_codes.INTERNAL
 
 
 def _tell(words: str) -> None:

@@ -57,12 +57,15 @@ def _generate(node: Any) -> None:
 def _cancel(node: Any) -> None:
     for task in _session.tasks_of(node):
         task.cancel()
+    # Said before it is asked: the end of the job may be known sooner than the answer, and must not be overwritten.
+    if any(version.is_running for version in versions_of(node)):
+        _knobs.say(node, "progress", "Cancelling …")
 
-    def asked(count: Any, error: BaseException | None) -> None:
+    def asked(_: Any, error: BaseException | None) -> None:
         if error is not None:
             _knobs.say(node, "progress", error_words(error))
-        elif count:
-            _knobs.say(node, "progress", "Cancelling …")
+        for version in versions_of(node):
+            _follow.follow(node, version)  # or nobody would hear of its end
 
     _session.start(node, _run.cancel_steps(node), asked)
 

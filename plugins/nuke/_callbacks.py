@@ -43,6 +43,7 @@ def _on_script_load() -> None:
 
 
 def _on_script_close() -> None:
+    _session.stop_tasks()
     _follow.forget_all()
 
 

@@ -11,6 +11,7 @@ from overscan_nuke._refusals import refuse
 _PASSES = ("Dot", "NoOp")
 _PLAIN = {"win_translate": 0.0, "win_scale": 1.0, "winroll": 0.0}
 """Knobs that move the picture within the frame; a job's camera has no such thing, so they must be as here."""
+_READ = {"world_matrix", "focal", "haperture", "projection_mode", *_PLAIN}
 
 
 def camera_node(node: Any, index: int | None) -> Any:
@@ -31,7 +32,7 @@ def camera_node(node: Any, index: int | None) -> Any:
         found = node.input(index)
         while found is not None and (found.Class() in _PASSES or found.Class() == "Input"):
             found = found.parent().input(int(found["number"].value())) if found.Class() == "Input" else found.input(0)
-    if found is not None and not {"world_matrix", "focal", "haperture"} <= set(found.knobs()):
+    if found is not None and not set(found.knobs()) >= _READ:
         raise refuse(
             "INVALID_JOB", f"{found.name()} is a {found.Class()}, not a Camera.",
             "Connect or name a Camera node.", field="camera",

@@ -174,14 +174,17 @@ def settle(node: Any, name: str, job: ViewJob) -> None:
     def unknown(error: BridgeError) -> None:
         if not _knobs.alive(node):
             return
+        version = version_named(node, name)
+        old = version.job(job.job_id) if version is not None else None
+        if version is None or old is None:
+            return
         if error.code == "UNKNOWN_JOB":
-            version = version_named(node, name)
-            old = version.job(job.job_id) if version is not None else None
-            if version is not None and old is not None:
-                remember(node, version.with_job(replace(old, state="unknown")))
+            remember(node, version.with_job(replace(old, state="unknown")))
             words = f"{name}: this machine's Overscan does not know the job; frames that are on disk are shown."
-        else:
-            words = f"{name}: {problem_words(error.problems)}"
+        else:  # left as running, the node would wait for ever for what nobody follows
+            version = replace(version.with_job(replace(old, state="lost")), error=problem_words(error.problems))
+            remember(node, version)
+            words = progress_words(version)
         _knobs.say(node, "progress", words)
 
     _session.bridge().call("job.get", {"job_id": job.job_id}, on_result=known, on_error=unknown)

@@ -12,6 +12,7 @@ import nuke
 from overscan_host import frames_to_text
 from overscan_nuke import _knobs, _rendering
 from overscan_nuke._colour import working_space
+from overscan_nuke._proxy import full_size
 from overscan_nuke._ranges import shot_frames
 from overscan_nuke._reads import FileSource
 from overscan_nuke._refusals import refuse
@@ -83,7 +84,8 @@ def look_at_plate(node: Any, index: int) -> Steps:
     layer = _layer(node, source)
     named = bool(_knobs.text(node, "plate_frames"))
     own_space = _knobs.text(node, "colorspace")
-    shape = shape_of(node.input(index).format())
+    with full_size():
+        shape = shape_of(node.input(index).format())
     if isinstance(source, FileSource):
         if named:
             frames = frames_to_text(frame - source.offset for frame in shot)

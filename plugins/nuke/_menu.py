@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import nuke
 import overscan_nuke
-
-NAMES = {
-    "extend": "Overscan Extend",
-    "inpaint": "Overscan Inpaint",
-    "continue": "Overscan Continue",
-    "interpolate": "Overscan Interpolate",
-    "generate": "Overscan Generate",
-}
-"""Menu entries by kind of node."""
+from overscan_nuke._kinds import kind_named
 
 PANEL_ID = "uk.overscan.queue"
 """Stored in saved layouts: never change it."""
@@ -31,8 +23,8 @@ def add_menus() -> None:
     bar = nuke.menu("Nuke").addMenu("Overscan")
     for kind in overscan_nuke.KINDS:
         command = f"import overscan_nuke; overscan_nuke.create({kind!r})"
-        nodes.addCommand(NAMES[kind], command)
-        bar.addCommand(NAMES[kind], command)
+        for menu in (nodes, bar):
+            menu.addCommand(kind_named(kind).title, command)
     bar.addSeparator()
     bar.addCommand("Queue", "from overscan_nuke import panel; panel.show_queue()")
     bar.addCommand("Preferences…", "from overscan_nuke import panel; panel.show_preferences()")

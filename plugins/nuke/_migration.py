@@ -12,6 +12,7 @@ import nuke
 from overscan_nuke import _knobs, _rendering
 from overscan_nuke._kinds import KINDS, kind_named
 from overscan_nuke._preferences import load_preferences
+from overscan_nuke._state import mend_menu
 from overscan_nuke._table import SCHEMA
 
 _STEPS: dict[int, Callable[[Any], None]] = {}
@@ -33,6 +34,7 @@ def migrate(node: Any) -> bool:
         _knobs.add_knobs(node, kind_named(kind), load_preferences())
         if schema != SCHEMA:
             node["overscan_schema"].setValue(SCHEMA)
+        mend_menu(node)
         for inner in node.nodes():  # of a render that Nuke did not survive
             if inner.name().startswith(_rendering.TEMPORARY):
                 nuke.delete(inner)

@@ -1,32 +1,18 @@
-"""Where results go: a new version for every run, and nothing is ever written over."""
+"""Where results go: the path that the node or the preferences give, filled in but for the version."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import nuke
-from overscan_host import version_number, version_text
+from overscan_host import version_number
 from overscan_nuke import _knobs
 from overscan_nuke._preferences import Preferences, template_problem, user_name
 from overscan_nuke._refusals import refuse
 
 _FRAME = re.compile(r"[._]?(%0?\d*d|#+)")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A version that belongs to this run."""
-
-    name: str
-    """``v001``."""
-    path: str
-    """Pattern of the frames."""
-    folder: str
-    """The folder that was made for it; empty where the version is in the file's name alone."""
 
 
 def output_template(node: Any, preferences: Preferences, *, views: int) -> str:
@@ -68,64 +54,3 @@ def script_path() -> str:
 def taken_numbers(names: list[str]) -> tuple[int, ...]:
     """Numbers of the versions with these names."""
     return tuple(number for number in (version_number(name) for name in names) if number is not None)
-
-
-def reserve(template: str, *, taken: tuple[int, ...]) -> Place:
-    """The next version, made so that no other node or machine takes the same. No host calls in here.
-
-    Raises `RefusalError` where the folder cannot be written.
-    """
-    number = max([0, *taken, *_on_disk(template)]) + 1
-    while True:
-        name = version_text(number)
-        path = template.format(version=name)
-        folder = _version_folder(template, name)
-        if not folder:
-            return Place(name, path, "")
-        try:
-            Path(folder).parent.mkdir(parents=True, exist_ok=True)
-            Path(folder).mkdir()
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError as error:
-            raise refuse(
-                "OUTPUT_NOT_WRITABLE",
-                f"The folder {folder} cannot be made: {error.strerror or error}.",
-                "Write another path into 'output', or make the folder writable.",
-                path=folder,
-            ) from error
-        return Place(name, path, folder)
-
-
-def give_back(place: Place) -> None:
-    """Remove the folder of a version that came to nothing, unless something is in it."""
-    if place.folder:
-        try:
-            Path(place.folder).rmdir()
-        except OSError:
-            return
-
-
-def _version_folder(template: str, name: str) -> str:
-    parts = template.split("/")
-    for index, part in enumerate(parts[:-1]):
-        if "{version}" in part:
-            return "/".join(parts[: index + 1]).format(version=name)
-    return ""
-
-
-def _on_disk(template: str) -> list[int]:
-    """Numbers of the versions that are there, in whatever part of the path the version stands."""
-    parts = template.split("/")
-    index = next(index for index, part in enumerate(parts) if "{version}" in part)
-    names = re.split(r"(\{version\}|%[vV]|%0?\d*d|#+)", parts[index])
-    expression = re.compile(
-        "".join(r"v(\d{2,6})" if part == "{version}" else ".+" if part[:1] in "%#" and part else re.escape(part)
-                for part in names)
-    )  # fmt: skip
-    try:
-        found = [expression.fullmatch(entry.name) for entry in os.scandir("/".join(parts[:index]) or "/")]
-    except OSError:
-        return []
-    return [int(match[1]) for match in found if match]

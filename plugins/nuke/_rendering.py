@@ -10,12 +10,13 @@ import contextlib
 import functools
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import nuke
 from overscan_host import digest
 from overscan_nuke import _knobs
 from overscan_nuke._cache import CacheEntry, accept, close_incoming, incoming, missing_frames, open_entry, stamps
+from overscan_nuke._proxy import full_size
 from overscan_nuke._refusals import StoppedError, refuse
 from overscan_nuke._rim import has_rim, without_rim
 from overscan_nuke._steps import Steps, Work
@@ -128,7 +129,7 @@ def _make_write(node: Any, index: int, pattern: str, *, channel: str, half: bool
     """The temporary nodes, the Write last."""
     inner = next(one for one in node.nodes() if one.Class() == "Input" and int(one["number"].value()) == index)
     made: list[Any] = []
-    with _knobs.quietly(), node:
+    with full_size(), _knobs.quietly(), node:
         source = inner
         if has_rim(node.input(index)):
             source = without_rim(source, name=TEMPORARY + "Crop")
@@ -157,7 +158,7 @@ def _make_write(node: Any, index: int, pattern: str, *, channel: str, half: bool
 def _execute(write: Any, frame: int, view: str, what: str) -> Steps:
     for _ in range(_BUSY_PAUSES):
         try:
-            with _full_size(), _knobs.quietly():
+            with full_size(), _knobs.quietly():
                 nuke.execute(write, frame, frame, 1, [view] if view else nuke.views()[:1])
         except RuntimeError as error:
             words = str(error)
@@ -177,22 +178,6 @@ def _execute(write: Any, frame: int, view: str, what: str) -> Steps:
 
 def _wait() -> Steps:
     yield Work(lambda: time.sleep(0.5))
-
-
-@contextlib.contextmanager
-def _full_size() -> Iterator[None]:
-    """Proxy mode would write proxies. It is off for this one frame, and nobody sees it."""
-    knob: Any = nuke.root()["proxy"]
-    on = bool(knob.value())
-    if on:
-        with _knobs.quietly():
-            knob.setValue(False)
-    try:
-        yield
-    finally:
-        if on:
-            with _knobs.quietly():
-                knob.setValue(True)
 
 
 def _remove(nodes: list[Any]) -> None:

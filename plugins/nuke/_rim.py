@@ -29,7 +29,7 @@ def has_rim(top: Any) -> bool:
         seen.add(node.fullName())
         if node.Class() == "Read" and _grows(node) and _box(node) == box:
             return True
-        inner = list(node.nodes()) if node.Class() == "Group" else []
+        inner = list(node.nodes()) if isinstance(node, nuke.Group) else []
         above = [node.input(index) for index in range(node.inputs())]
         waiting.extend(one for one in (*above, *inner) if one is not None)
     return False

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import nuke
-from overscan_host import BridgeError, frames_to_text
+from overscan_host import BridgeError, Place, at_version, frames_to_text, give_back_version, reserve_version
 from overscan_nuke import _inside, _knobs, _outputs
-from overscan_nuke._outputs import Place
 from overscan_nuke._preferences import load_preferences
 from overscan_nuke._reads import FileSource
 from overscan_nuke._refusals import refuse
@@ -47,7 +46,7 @@ def plan_steps(node: Any) -> Steps:
     template = _outputs.output_template(node, load_preferences(), views=len(request.jobs))
     words, feasible = [], True
     for view, job in request.jobs.items():
-        planned = dict(job, output=_output(template.format(version="v999"), view, request))
+        planned = dict(job, output=_output(at_version(template, "v999"), view, request))
         plan = yield Ask("job.plan", {"job": planned}, PLAN_SECONDS)
         feasible = feasible and bool(plan.get("feasible"))
         by_path = request.plate is None or isinstance(request.plate.source, FileSource)
@@ -77,7 +76,7 @@ def generate_steps(node: Any) -> Steps:
     template = _outputs.output_template(node, preferences, views=len(request.jobs))
     taken = _outputs.taken_numbers([version.name for version in versions_of(node)])
     place: Place
-    place = yield Work(lambda: _outputs.reserve(template, taken=taken))
+    place = yield Work(lambda: reserve_version(template, taken=taken))
     version = Version(name=place.name, path=place.path, made=_now())
     created: list[str] = []
     try:
@@ -86,11 +85,12 @@ def generate_steps(node: Any) -> Steps:
             answer = yield Ask("job.create", {"job": wanted, "request_id": str(uuid.uuid4())}, PLAN_SECONDS)
             created.append(str(answer["id"]))
             version = _with_answer(version, view, answer, request)
+        yield  # pressed while the last answer was on its way, Cancel counts here
     except Exception:
-        for job_id in created:  # a stereo pair is made whole or not at all
+        for job_id in created:  # the views of a run are made together or not at all
             with contextlib.suppress(BridgeError):
                 yield Ask("job.cancel", {"job_id": job_id}, _QUICK_SECONDS)
-        yield Work(lambda: _outputs.give_back(place))
+        yield Work(lambda: give_back_version(place))
         raise
     remember(node, version)
     _inside.choose(node, version.name)
@@ -113,14 +113,11 @@ def create_again(node: Any, version: Version, view: str, frames: str) -> Steps:
 
 
 def cancel_steps(node: Any) -> Steps:
-    """Ask the running jobs of the node to stop; returns how many there were."""
-    count = 0
+    """Ask the running jobs of the node to stop."""
     for version in versions_of(node):
         for job in version.jobs:
             if job.state in RUNNING:
                 yield Ask("job.cancel", {"job_id": job.job_id}, _QUICK_SECONDS)
-                count += 1
-    return count
 
 
 def retry_steps(node: Any) -> Steps:

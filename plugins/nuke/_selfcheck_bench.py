@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 import time
 import traceback
@@ -170,8 +169,3 @@ def new_read(pattern: str) -> Any:
     ):  # fmt: skip
         read[knob].setValue(value)
     return read
-
-
-def same_file(one: str, other: str) -> bool:
-    """Whether two paths name one file, however they are written."""
-    return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import shlex
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any, Callable
 
 import nuke
 from overscan_host import Bridge, CallbackQueue, installation
 from overscan_nuke import _knobs
-from overscan_nuke._preferences import load_preferences
+from overscan_nuke._preferences import load_preferences, user_name
 from overscan_nuke._steps import Steps, Task
 
-VERSION = "0.1.0"
 _LOG = logging.getLogger("overscan")
 
 
@@ -54,25 +54,37 @@ def bridge() -> Bridge:
     """
     own = session()
     if own.bridge is None:
-        command = load_preferences().command
+        found = installation(preferred=load_preferences().command)
         own.bridge = Bridge(
-            command=shlex.split(command) if command else installation().command,
+            command=found.command,
             host="nuke",
             host_version=str(nuke.NUKE_VERSION_STRING),
-            plugin_version=VERSION,
+            plugin_version=found.version,
             queue=own.queue,
+            log_path=log_path(),
         )
     return own.bridge
 
 
+def log_path() -> Path:
+    """What the helper says goes here: the temporary folder of this machine's user, not the cache that a show shares."""
+    return Path(tempfile.gettempdir()) / f"overscan-nuke-{user_name()}" / "bridge.log"
+
+
 def close() -> None:
     """End the helper, when Nuke ends or preferences changed; it comes back when it is needed. Jobs go on."""
+    stop_tasks()
     for own in _current:
-        for _, task in own.tasks:
-            task.cancel()
         if own.bridge is not None:
             own.bridge.close()
     _current.clear()
+
+
+def stop_tasks() -> None:
+    """Stop what is being prepared for nodes: their script is being closed. Jobs that were sent go on."""
+    for own in _current:
+        for _, task in list(own.tasks):
+            task.cancel()
 
 
 def start(node: Any, steps: Steps, finished: Callable[[Any, BaseException | None], None]) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import nuke
 from overscan_host import frames_from_text, frames_to_text, version_number
 from overscan_nuke import _knobs
 
@@ -121,7 +122,10 @@ def remember(node: Any, version: Version) -> None:
     kept = [old for old in versions_of(node) if old.name != version.name]
     kept.append(version)
     kept.sort(key=lambda one: (version_number(one.name) or 0, one.name))
-    _knobs.put(node, "versions", json.dumps([_to_record(one) for one in kept], separators=(",", ":")))
+    text = json.dumps([_to_record(one) for one in kept], separators=(",", ":"))
+    if text != _knobs.get(node, "versions"):
+        _knobs.put(node, "versions", text)
+        nuke.modified(True)  # nothing for undo, and yet lost where Nuke does not ask to save
 
 
 def list_versions(node: Any, chosen: str) -> None:
@@ -132,6 +136,13 @@ def list_versions(node: Any, chosen: str) -> None:
         if list(knob.values()) != names:
             knob.setValues(names)
         knob.setValue(chosen if chosen in names else names[-1])
+
+
+def mend_menu(node: Any) -> None:
+    """Fill the version menu where it came back from a script without its entries, and choose what the node shows."""
+    if shown_version(node) is None:
+        path = _knobs.text(node, "result")
+        list_versions(node, next((version.name for version in versions_of(node) if version.path == path), ""))
 
 
 def frames_done(job: dict[str, Any], known: tuple[int, ...] = ()) -> tuple[int, ...]:

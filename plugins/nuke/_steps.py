@@ -52,8 +52,8 @@ class Task:
         self._bridge = bridge
         self._queue = queue
         self._finished = finished
-        self._over = False
         self._stop = False
+        self._told = False
         self._call: Any = None
 
     def start(self) -> None:
@@ -61,19 +61,18 @@ class Task:
         self._queue.post(self._advance, None, None)
 
     def cancel(self) -> None:
-        """Stop at the next opportunity; the steps see `StoppedError` and clean up."""
+        """Stop: at their next ``yield`` the steps see `StoppedError`, once, and may clean up with more of them.
+
+        An answer that is there already is delivered first: it may be of a job that has to be cancelled again.
+        """
         self._stop = True
         call = self._call
         if call is not None:
             call.cancel()
 
     def _advance(self, value: Any, error: BaseException | None) -> None:
-        if self._over:
-            return
         self._call = None
         end = time.monotonic() + _SLICE_SECONDS
-        if self._stop:
-            error = StoppedError()
         while True:
             try:
                 effect = self._steps.throw(error) if error is not None else self._steps.send(value)
@@ -84,23 +83,31 @@ class Task:
                 self._end(None, problem)
                 return
             value, error = None, None
-            if isinstance(effect, Ask):
+            if self._stop and not self._told:
+                self._told = True
+                error = StoppedError()
+            elif isinstance(effect, Ask):
                 self._call = self._bridge.call(
                     effect.method,
                     effect.params,
                     on_result=lambda result: self._advance(result, None),
-                    on_error=lambda problem: self._advance(None, problem),
+                    on_error=self._refused,
                     timeout_seconds=effect.timeout_seconds,
                 )
                 return
-            if isinstance(effect, Work):
+            elif isinstance(effect, Work):
                 threading.Thread(target=self._work, args=(effect,), name="overscan-work", daemon=True).start()
                 return
-            if self._stop:
-                error = StoppedError()
             elif time.monotonic() >= end:
                 self._queue.post(self._advance, None, None)
                 return
+
+    def _refused(self, problem: BridgeError) -> None:
+        if self._stop and not self._told and problem.code == "CANCELLED":
+            self._told = True
+            self._advance(None, StoppedError())
+        else:
+            self._advance(None, problem)
 
     def _work(self, work: Work) -> None:
         try:
@@ -111,18 +118,25 @@ class Task:
             self._queue.post(self._advance, result, None)
 
     def _end(self, result: Any, error: BaseException | None) -> None:
-        self._over = True
         self._finished(result, error)
 
 
 def run_through(steps: Steps, *, bridge: Bridge) -> Any:
-    """Run steps to their end on this thread, the host's main thread in batch; returns what they return."""
+    """Run steps to their end on this thread, the host's main thread in batch; returns what they return.
+
+    With Ctrl-C the steps see `StoppedError` and clean up, and KeyboardInterrupt is raised then.
+    """
     value: Any = None
     error: BaseException | None = None
+    interrupted = False
     while True:
         try:
             effect = steps.throw(error) if error is not None else steps.send(value)
-        except StopIteration as stop:
+        except (StopIteration, StoppedError) as stop:
+            if interrupted:
+                raise KeyboardInterrupt from stop
+            if isinstance(stop, StoppedError):
+                raise
             return stop.value
         value, error = None, None
         try:
@@ -132,3 +146,7 @@ def run_through(steps: Steps, *, bridge: Bridge) -> Any:
                 value = effect.function()
         except (BridgeError, OSError) as problem:
             error = problem
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            error, interrupted = StoppedError(), True

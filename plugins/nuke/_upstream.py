@@ -8,6 +8,7 @@ from typing import Any, Generator
 
 import nuke
 from overscan_nuke import _knobs
+from overscan_nuke._proxy import full_size
 from overscan_nuke._reads import FileSource, file_source
 
 _PASSES = frozenset({"Dot", "NoOp", "PostageStamp", "Output"})
@@ -49,7 +50,8 @@ def source_of(node: Any, index: int, *, frames: list[int]) -> FileSource | Rende
         if isinstance(step, str):
             return Rendered(step)
         if step is None:
-            found = file_source(current, shift=shift)
+            with full_size():
+                found = file_source(current, shift=shift)
             return Rendered(found) if isinstance(found, str) else found
         current, moved = step
         shift += moved
@@ -120,7 +122,7 @@ def describe_tree(top: Any) -> Generator[None, None, Tree]:
         numbers[name] = len(numbers)
         above = [node.input(index) for index in range(node.inputs())]
         linked = list(node.dependencies(nuke.EXPRESSIONS | nuke.HIDDEN_INPUTS))
-        inner = list(node.nodes()) if node.Class() == "Group" else []
+        inner = list(node.nodes()) if isinstance(node, nuke.Group) else []  # gizmos too, whatever their class
         lines.append(f"node {name} {node.Class()}")
         lines.append("above {}".format(",".join(one.fullName() if one is not None else "-" for one in above)))
         for knob in _deciding(node):
@@ -148,6 +150,7 @@ def _deciding(node: Any) -> list[Any]:
 
 
 def _patterns(node: Any, knob: Any) -> list[str]:
-    pattern = nuke.filename(node) if knob.name() == "file" else knob.value()
+    with full_size():
+        pattern = nuke.filename(node) if knob.name() == "file" else knob.value()
     text = re.sub(r"\s+-?\d+--?\d+$", "", str(pattern or ""))
     return [text] if text else []

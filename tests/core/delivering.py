@@ -12,7 +12,7 @@ from overscan.core.jobs import AnyTask, Job
 from overscan.core.orders import KeySource, ReceiptOrder
 from overscan.core.plates import sha256_of
 from overscan.core.receipts import Finding, JobReceipt, State, audit, deliver_receipt, read_receipt_file
-from overscan.core.rights import Decision, PolicyFile
+from overscan.core.rights import Decision, PolicyFile, WeightFile
 
 FRAMES = (1001, 1002, 1003, 1004)
 
@@ -58,7 +58,15 @@ class Delivered:
         ]
 
 
-def deliver(root: Path, task: AnyTask, plate: str, *, job_id: str = "1" * 32, **fields: object) -> Delivered:
+def deliver(
+    root: Path,
+    task: AnyTask,
+    plate: str,
+    *,
+    job_id: str = "1" * 32,
+    weights: tuple[WeightFile, ...] = (),
+    **fields: object,
+) -> Delivered:
     """Run a job by the real engine, and make its receipt as a worker does."""
     job = make_job(task, plate, str(root / "o/o.%04d.exr"), **fields)
     run(job, root / job_id)
@@ -70,6 +78,7 @@ def deliver(root: Path, task: AnyTask, plate: str, *, job_id: str = "1" * 32, **
         reason="The policy 'default' allows it.",
         policy="show",
         policy_sha256="0" * 64,
+        weights=weights,
         policy_files=(PolicyFile(level="lock", path=str(lock), sha256=sha256_of(lock)),),
     )
     order = ReceiptOrder(

@@ -41,5 +41,5 @@ def moments(cli: Cli, folder: Path) -> dict[str, Callable[[], bool]]:
     """Signs that a job is in the middle of something."""
     return {
         "analysis": lambda: any((cli.home / "cache" / "plate-motion").glob("*/*.npz")),
-        "rendering": lambda: any(folder.glob("out.*")),
+        "rendering": lambda: any(folder.glob("out.*.exr")),
     }

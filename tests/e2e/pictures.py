@@ -82,7 +82,7 @@ def plane(path: Path, channel: str) -> npt.NDArray[np.float32]:
     raise AssertionError(f"{path} has no channel {channel}")
 
 
-def digests(folder: Path, pattern: str = "out.*") -> dict[str, str]:
+def digests(folder: Path, pattern: str = "out.*.exr") -> dict[str, str]:
     """What the files of a folder are, byte for byte."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob(pattern))}
 
@@ -93,8 +93,9 @@ def assert_same(found: Path, wanted: Path, *, in_pieces: bool = False) -> None:
     Files of a job that was ordered in pieces say in their headers which frames their own job rendered; nothing else
     differs.
     """
-    assert [path.name for path in sorted(found.glob("out.*"))] == [path.name for path in sorted(wanted.glob("out.*"))]
-    for path in sorted(wanted.glob("out.*")):
+    frames = sorted(wanted.glob("out.*.exr"))
+    assert [path.name for path in sorted(found.glob("out.*.exr"))] == [path.name for path in frames]
+    for path in frames:
         ours, theirs = samples(found / path.name), samples(path)
         assert ours.keys() == theirs.keys(), path.name
         differing = [name for name in ours if ours[name] != theirs[name]]
@@ -120,5 +121,5 @@ def _headers(path: Path) -> list[dict[str, str]]:
 def assert_tidy(folder: Path) -> None:
     """Nothing but frames, and all of them whole."""
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
-    for path in folder.glob("out.*"):
+    for path in folder.glob("out.*.exr"):
         assert samples(path)

@@ -53,7 +53,7 @@ def test_a_plate_frame_is_replaced_under_a_job(cli: Cli, panning_plate: str, tmp
     folder = tmp_path / "out"
 
     def replace() -> None:
-        done = sorted(folder.glob("out.*"))
+        done = sorted(folder.glob("out.*.exr"))
         assert done
         assert len(done) < 18
         other = shot / "plate.1017.exr"

@@ -15,7 +15,7 @@ from pictures import assert_same, assert_tidy, digests
 
 def test_a_full_output_disk(cli: Cli, panning_plate: str, whole: Path, small_disk: Callable[..., Path]) -> None:
     """The disk takes about half of the frames."""
-    room = sum(path.stat().st_size for path in whole.glob("out.*")) // 2
+    room = sum(path.stat().st_size for path in whole.glob("out.*.exr")) // 2
     disk = small_disk(f"size={room}")
     result = cli("extend", panning_plate, "-o", f"{disk}/out.%04d.exr", *OPTIONS, "--json")
     assert result.code == 4, result.out

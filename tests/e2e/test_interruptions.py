@@ -42,7 +42,7 @@ def test_with_a_killed_worker(cli: Cli, panning_plate: str, whole: Path, tmp_pat
     folder = tmp_path / "killed"
     process = start_and_wait(cli, folder, "extend", panning_plate, *OPTIONS, until=moments(cli, folder)[moment])
     renderer(service).kill()
-    there = len(list(folder.glob("out.*")))
+    there = len(list(folder.glob("out.*.exr")))
     result = cli.finish(process)
     assert result.code == 0, result.out
     assert there < 18
@@ -61,7 +61,7 @@ def test_with_a_killed_service(cli: Cli, panning_plate: str, whole: Path, tmp_pa
     workers = service.children(recursive=True)
     assert workers
     service.kill()
-    there = len(list(folder.glob("out.*")))
+    there = len(list(folder.glob("out.*.exr")))
     cli.eventually(lambda: not any(cli.alive(worker.pid) for worker in workers), seconds=10)
     result = cli.finish(process)
     assert result.code == 0, result.out
@@ -114,7 +114,7 @@ def test_the_example_plate_whole_in_pieces_and_killed(new_cli: Callable[..., Cli
         assert cli("engines").code == 0
         service = cli.announced["pid"]
         folder = tmp_path / kill
-        process = start_and_wait(cli, folder, *job, until=lambda folder=folder: any(folder.glob("out.*")))
+        process = start_and_wait(cli, folder, *job, until=lambda folder=folder: any(folder.glob("out.*.exr")))
         os.kill(renderer(service).pid if kill == "worker" else service, signal.SIGKILL)
         result = cli.finish(process)
         assert result.code == 0, result.out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -12,18 +13,18 @@ from unittest import mock
 from overscan_host import (
     BridgeError,
     Problem,
+    at_version,
     build_job,
     clean_environment,
     digest,
-    existing_versions,
     frames_from_text,
     frames_to_text,
+    give_back_version,
     installation,
-    next_version,
+    reserve_version,
     stable_text,
     version_number,
     version_text,
-    with_version,
 )
 
 
@@ -53,25 +54,55 @@ class Frames(unittest.TestCase):
 
 
 class Versions(unittest.TestCase):
-    def test_are_counted_on_disk_and_off_it(self) -> None:
+    def test_are_counted_on_disk_and_off_it_and_reserved(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            pattern = os.path.join(folder, "extend1", "v001", "extend1_v001.%04d.exr")  # noqa: PTH118
-            self.assertEqual(existing_versions(pattern), [])
-            self.assertEqual(next_version(pattern), 1)
-            for name in ("v001", "v003", "v0012", "notes", "v", "v2a"):
-                (Path(folder) / "extend1" / name).mkdir(parents=True)
-            (Path(folder) / "extend1" / "v099").write_text("a file")
-            self.assertEqual(existing_versions(pattern), [1, 3, 12])
-            self.assertEqual(next_version(pattern), 13)
-            self.assertEqual(next_version(pattern, taken=(40,)), 41)
+            template = f"{Path(folder).as_posix()}/{{show}}/extend1/{{version}}/extend1_{{version}}.%04d.exr"
+            first = reserve_version(template)
+            self.assertEqual(first.path, at_version(template, "v001"))
+            self.assertTrue(Path(first.folder).is_dir())
+            for name in ("v003", "v0012", "notes", "v", "v2a"):
+                (Path(first.folder).parent / name).mkdir()
+            self.assertEqual(reserve_version(template).name, "v013")
+            self.assertEqual(reserve_version(template, taken=(40,)).name, "v041")
+            (Path(first.folder).parent / "v042").write_text("a file, which is in the way all the same")
+            last = reserve_version(template)
+            self.assertEqual(last.name, "v043")
+            give_back_version(last)
+            self.assertFalse(Path(last.folder).exists())
+            (Path(first.folder) / "extend1_v001.1001.exr").write_text("a frame")
+            give_back_version(first)
+            self.assertTrue(Path(first.folder).exists())
+
+    def test_two_at_once_get_different_ones(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            template = f"{Path(folder).as_posix()}/{{version}}/a.%04d.exr"
+            found: list[str] = []
+            threads = [threading.Thread(target=lambda: found.append(reserve_version(template).name)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(sorted(found), [version_text(number) for number in range(1, 9)])
+
+    def test_a_version_in_the_files_name_is_seen_as_well(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "Extend1_v007.1001.exr").write_bytes(b"x")
+            (Path(folder) / "Extend12_v019.1001.exr").write_bytes(b"x")
+            place = reserve_version(f"{Path(folder).as_posix()}/Extend1_{{version}}.%04d.exr")
+        self.assertEqual((place.name, place.folder), ("v008", ""))
+
+    def test_a_folder_that_cannot_be_made_is_named(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "here").write_text("a file")
+            with self.assertRaises(BridgeError) as caught:
+                reserve_version(f"{Path(folder).as_posix()}/here/{{version}}/a.%04d.exr")
+        self.assertEqual(caught.exception.code, "OUTPUT_NOT_WRITABLE")
+        self.assertIn("/here/v001", caught.exception.problems[0].path)
 
     def test_in_paths(self) -> None:
         self.assertEqual(version_text(7), "v007")
         self.assertEqual(version_number("/a/v002/b_v013.%04d.exr"), 13)
         self.assertIsNone(version_number("/a/nov002/level12.exr"))
-        self.assertEqual(with_version("/a/v002/b_v002.%04d.exr", 1234), "/a/v1234/b_v1234.%04d.exr")
-        self.assertRaises(ValueError, with_version, "/a/b.exr", 1)
-        self.assertRaises(ValueError, next_version, "/a/b_v001.exr")
         self.assertRaises(ValueError, version_text, 0)
 
 
@@ -155,6 +186,7 @@ class TheRecord(unittest.TestCase):
     def test_the_environment_comes_first(self) -> None:
         os.environ["OVERSCAN_COMMAND"] = "'/a b/overscan' bridge"
         self.assertEqual(installation(self.folder).command, ("/a b/overscan", "bridge"))
+        self.assertEqual(installation(self.folder, preferred="/mine bridge").command, ("/a b/overscan", "bridge"))
         os.environ["OVERSCAN_COMMAND"] = '["/c d/overscan", "bridge"]'
         self.write("{}")
         self.assertEqual(installation(self.folder).command, ("/c d/overscan", "bridge"))
@@ -162,7 +194,9 @@ class TheRecord(unittest.TestCase):
             os.environ["OVERSCAN_COMMAND"] = wrong
             with self.assertRaises(BridgeError) as caught:
                 installation(self.folder)
-            self.assertIn("OVERSCAN_COMMAND", caught.exception.message)
+            self.assertIn("OVERSCAN_COMMAND", caught.exception.next_step)
+        del os.environ["OVERSCAN_COMMAND"]
+        self.assertEqual(installation(self.folder, preferred="/mine bridge").command, ("/mine", "bridge"))
 
     def test_missing_or_damaged_it_says_what_to_do(self) -> None:
         for text in (None, "", "[]", "{}", '{"schema": 2, "command": ["x"]}', '{"schema": 1, "command": "x"}'):

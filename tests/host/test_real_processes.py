@@ -27,8 +27,7 @@ def test_host_bridge_and_service(own_cli, plate: str, tmp_path: Path) -> None:
     said = run_unittests(
         OLDEST,
         laid_down=lay_down(tmp_path / "python", "overscan_host"),
-        tests=HERE,
-        pattern="test_host_service.py",
+        modules=[HERE / "test_host_service.py"],
         cwd=tmp_path,
         environment={"OVERSCAN_TEST_FACTS": json.dumps(facts)},
     )

@@ -196,5 +196,120 @@ class MigrationTests(NukeCase):
         self.assertEqual([name for name, form in known if now.get(name) != form], [])
 
 
+class RecordTests(NukeCase):
+    """What a node remembers of its runs, in the script."""
+
+    def ran(self, state: str = "succeeded") -> Any:
+        from overscan_nuke._inside import choose
+        from overscan_nuke._state import Version, ViewJob, remember
+
+        node = self.make("extend")
+        for name in ("v001", "v002"):
+            job = ViewJob(job_id="j" + name, state=state, done=(1001,))
+            remember(node, Version(name=name, path=f"/out/{name}/a.%04d.exr", frames="1001-1004", jobs=(job,)))
+        choose(node, "v001")
+        return node
+
+    def test_nuke_asks_to_save_what_a_run_has_added_and_nothing_else(self) -> None:
+        from overscan_nuke._state import remember, version_named
+
+        node = self.ran()
+        self.assertTrue(self.nuke.modified())
+        self.nuke.modified(False)
+        version = version_named(node, "v001")
+        assert version is not None
+        remember(node, version)
+        node_text = node["overscan_versions"].value()
+        self.assertFalse(self.nuke.modified(), node_text)
+
+    def test_a_version_menu_that_came_back_without_its_entries_is_filled(self) -> None:
+        from overscan_nuke._migration import migrate
+
+        node = self.ran()
+        node["overscan_version"].setValues(["none"])
+        node["overscan_version"].setValue("none")
+        node["overscan_result"].setValue("/out/v001/a.%04d.exr")
+        migrate(node)
+        self.assertEqual(list(node["overscan_version"].values()), ["v001", "v002"])
+        self.assertEqual(node["overscan_version"].value(), "v001")
+
+    def test_a_job_that_cannot_be_asked_about_is_not_left_running(self) -> None:
+        from overscan_host import BridgeError, Problem
+        from overscan_nuke import _follow, _session
+        from overscan_nuke._state import version_named
+
+        class Silent:
+            def call(self, *_: Any, on_error: Any, **__: Any) -> None:
+                on_error(BridgeError([Problem("BRIDGE_TIMEOUT", "No answer came.", "Try again.")]))
+
+            def close(self) -> None:
+                pass
+
+        node = self.ran("running")
+        _session.session().bridge = Silent()  # type: ignore[assignment]
+        version = version_named(node, "v002")
+        assert version is not None
+        _follow.settle(node, "v002", version.jobs[0])
+        after = version_named(node, "v002")
+        assert after is not None
+        self.assertEqual((after.state, after.is_running), ("lost", False))
+        self.assertIn("No answer came. Try again.", node["overscan_progress"].value())
+        self.assertIn("Press Retry", node["overscan_progress"].value())
+
+    def test_the_answer_to_cancel_does_not_hide_that_the_job_has_ended(self) -> None:
+        from overscan_nuke import _buttons, _follow, _session
+
+        answers: list[Any] = []
+        watched: list[Any] = []
+
+        class Slow:
+            def call(self, *_: Any, on_result: Any, **__: Any) -> None:
+                answers.append(on_result)
+
+            def watch(self, *_: Any, **what: Any) -> Any:
+                watched.append(what)
+                return self
+
+            def stop(self) -> None:
+                pass
+
+            def close(self) -> None:
+                pass
+
+        node = self.ran("running")
+        _session.session().bridge = Slow()  # type: ignore[assignment]
+        self.addCleanup(_follow.forget_all)
+        _buttons.press("cancel", node)
+        self.assertEqual(node["overscan_progress"].value(), "Cancelling …")
+        double.pump(until=lambda: answers, limit_seconds=10)
+        answers[0]({})
+        answers[1]({})
+        self.assertEqual(len(watched), 2, "who cancels hears of the end")
+        for number, what in enumerate(watched, 1):
+            what["on_event"]({"number": number, "state_changed": {"state": "cancelled"}})
+        self.assertIn("v002: Cancelled", node["overscan_progress"].value())
+
+    def test_what_is_being_prepared_stops_with_its_script(self) -> None:
+        import overscan_nuke
+        from overscan_nuke import _session
+        from overscan_nuke._steps import Steps
+
+        overscan_nuke.register()
+        ended: list[str] = []
+
+        def steps() -> Steps:
+            try:
+                while True:
+                    yield
+            finally:
+                ended.append("stopped")
+
+        node = self.make("extend")
+        _session.start(node, steps(), lambda *_: ended.append("told a node that is gone"))
+        self.nuke.scriptClear()
+        double.pump(until=lambda: ended, limit_seconds=10)
+        self.assertEqual(ended, ["stopped"])
+
+
 if __name__ == "__main__":
     unittest.main()

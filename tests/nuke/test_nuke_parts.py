@@ -85,31 +85,6 @@ class OutputTests(NukeCase):
         node["overscan_output"].setValue("/out/{node}.####.exr")
         self.assertRaises(RefusalError, self.template, node)
 
-    def test_versions_are_never_taken_twice(self) -> None:
-        from overscan_nuke._outputs import give_back, reserve
-
-        template = f"{self.folder}/o/Extend1/{{version}}/Extend1.%04d.exr"
-        self.assertEqual(reserve(template, taken=()).name, "v001")
-        self.assertEqual(reserve(template, taken=(4,)).name, "v005")
-        found: list[str] = []
-        threads = [threading.Thread(target=lambda: found.append(reserve(template, taken=()).name)) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(sorted(found), [f"v{number:03d}" for number in range(6, 14)])
-        place = reserve(template, taken=())
-        give_back(place)
-        self.assertFalse(Path(place.folder).exists())
-
-    def test_a_version_in_the_files_name_is_seen_as_well(self) -> None:
-        from overscan_nuke._outputs import reserve
-
-        (self.folder / "Extend1_v007.1001.exr").write_bytes(b"x")
-        (self.folder / "Extend12_v019.1001.exr").write_bytes(b"x")
-        place = reserve(f"{self.folder}/Extend1_{{version}}.%04d.exr", taken=())
-        self.assertEqual((place.name, place.folder), ("v008", ""))
-
 
 class RecordTests(NukeCase):
     def test_records_come_back_as_they_were(self) -> None:
@@ -214,21 +189,6 @@ class StepTests(NukeCase):
             return answer["said"], thread is not threading.main_thread()
 
         self.assertEqual(self.run_task(steps()), (("hello", True), None))
-
-    def test_errors_arrive_where_they_were_caused(self) -> None:
-        from overscan_host import BridgeError
-        from overscan_nuke._steps import Ask, Work
-
-        def steps() -> Any:
-            seen = []
-            for effect in (Ask("no"), Work(lambda: 1 // 0)):
-                try:
-                    yield effect
-                except (BridgeError, ZeroDivisionError) as error:
-                    seen.append(type(error).__name__)
-            return seen
-
-        self.assertEqual(self.run_task(steps()), (["BridgeError", "ZeroDivisionError"], None))
 
     def test_cancelling_lets_the_steps_clean_up(self) -> None:
         from overscan_nuke._refusals import StoppedError

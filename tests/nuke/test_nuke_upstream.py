@@ -105,6 +105,15 @@ class SourceTests(NukeCase):
         read["first"].setValue(1004)
         self.assertFalse(self.source(read).is_whole)
 
+    def test_proxy_mode_hands_over_the_plate_and_never_its_proxy(self) -> None:
+        read = self.read("/plates/full.%04d.exr")
+        read["proxy"].setValue("/proxies/small.%04d.exr")
+        root = self.nuke.root()
+        root["proxy"].setValue(True)
+        self.assertEqual(self.nuke.filename(read), "/proxies/small.%04d.exr", "as Nuke says it")
+        self.assertEqual(self.source(read).pattern, "/plates/full.%04d.exr")
+        self.assertIs(bool(root["proxy"].value()), True)
+
     def test_views_have_files_of_their_own(self) -> None:
         found = self.source(self.read("/plates/a.%V.%v.%04d.exr"))
         self.assertTrue(found.has_views)

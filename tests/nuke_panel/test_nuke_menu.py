@@ -45,7 +45,7 @@ def test_every_kind_is_in_the_menus_and_makes_its_node(nuke: Any) -> None:
     for bar in ("Nodes", "Nuke"):
         menu = nuke.menu(bar).findItem("Overscan")
         for kind in overscan_nuke.KINDS:
-            item = menu.findItem(_menu.NAMES[kind])
+            item = menu.findItem(f"Overscan {kind.capitalize()}")
             assert item is not None, (bar, kind)
             item.invoke()
     made = sorted(node.name() for node in nuke.allNodes("Group"))

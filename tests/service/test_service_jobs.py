@@ -297,5 +297,5 @@ def test_a_result_is_verified_on_request(service: Service, make_spec: Callable[.
     assert status_of(lambda: list(service.jobs.VerifyOutput(missing, timeout=30))) == grpc.StatusCode.NOT_FOUND
     spec = make_spec()
     service.finish(service.create(spec).id)
-    foreign = pb.VerifyOutputRequest(path=spec.output.path, plate_path=spec.plate.path)
+    foreign = pb.VerifyOutputRequest(path=spec.plate.path, plate_path=spec.plate.path)
     assert status_of(lambda: list(service.jobs.VerifyOutput(foreign, timeout=30))) == grpc.StatusCode.INVALID_ARGUMENT

@@ -11,7 +11,7 @@ from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._pyramid import membrane
 from overscan.core.engines.plate.motion._proxy import Mask
 
-_SIGMA = 3.5
+_SIGMA = 5.0
 """Nodes over which the gain is smoothed."""
 _CAUTION = 0.7
 """How far what is painted is drawn to the smooth surface through what is known. A guess at what nobody has seen is

@@ -25,24 +25,31 @@ def test_memo_reads_a_settled_file_once(tmp_path, monkeypatch):
     from overscan.core.plates import _hash
 
     read = []
-    monkeypatch.setattr(_hash, "content_hash", lambda path: read.append(path) or content_hash(path))
-    path, memo = tmp_path / "a", HashMemo(database=tmp_path / "memo.sqlite")
+
+    def counted(path):
+        read.append(path)
+        return content_hash(path)
+
+    path, memo = tmp_path / "a", HashMemo(database=tmp_path / "memo.sqlite", digest=counted)
     path.write_bytes(b"one")
     assert memo.hash(path) == memo.hash(path) == content_hash(path)
     assert len(read) == 2, "a file that was just written may still change within one tick of the clock"
     old = time.time() - 60
     os.utime(path, (old, old))
+    assert memo.hash(path) == content_hash(path)
+    assert len(read) == 3, "a time that was set back says nothing"
+    monkeypatch.setattr(_hash, "_SETTLED_SECONDS", -60.0)  # as if all of it were long ago
     assert memo.hash(path) == memo.hash(path) == content_hash(path)
-    assert len(read) == 3
-    assert HashMemo(database=tmp_path / "memo.sqlite").hash(path) == content_hash(path)
-    assert len(read) == 3
+    assert len(read) == 4
+    assert HashMemo(database=tmp_path / "memo.sqlite", digest=counted).hash(path) == content_hash(path)
+    assert len(read) == 4
 
     path.write_bytes(b"two")
-    os.utime(path, (old + 1, old + 1))
-    assert memo.hash(path) == content_hash(path)
+    os.utime(path, (old, old))
+    assert memo.hash(path) == content_hash(path), "same size, inode and time, which somebody has set back"
     replacement = tmp_path / "b"
     replacement.write_bytes(b"six")
-    os.utime(replacement, (old + 1, old + 1))
+    os.utime(replacement, (old, old))
     replacement.replace(path)
     assert memo.hash(path) == content_hash(path), "same size and time, another inode"
     with pytest.raises(UnreadableImageError):

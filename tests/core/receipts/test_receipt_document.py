@@ -20,8 +20,10 @@ from overscan.core.receipts import (
     read_receipt_file,
     receipt_path,
     receipt_paths,
+    signature_path,
     write_receipt_file,
 )
+from overscan.core.rights import WeightFile
 
 
 def test_what_a_receipt_says(done: Delivered) -> None:
@@ -90,6 +92,27 @@ def test_without_layers_nobody_knows_the_shares(tmp_path: Path) -> None:
     assert [(subject, state) for subject, state, _ in delivered.not_intact()] == [("sources", "unknown")]
 
 
+def test_another_jobs_sidecar_is_not_this_ones(tmp_path: Path) -> None:
+    plate = pan(tmp_path / "p", size=(48, 32), frames=FRAMES)
+    task = Extend(margins=Margins(left=4))
+    output = {"extras": ExtrasMode.SIDECAR, "overwrite": True}
+    deliver(tmp_path, task, plate, output=output, parameters={"quality": "preview"})
+    output = {"extras": ExtrasMode.NONE, "overwrite": True}
+    again = deliver(tmp_path, task, plate, job_id="2" * 32, output=output, parameters={"quality": "preview"})
+    assert (again.folder / "o.extras.1001.exr").exists()
+    assert {(facts.shares, facts.extras) for facts in again.receipt.frames} == {(None, None)}
+    assert [(subject, state) for subject, state, _ in again.not_intact()] == [("sources", "unknown")]
+
+
+def test_a_signature_says_that_weights_were_loaded(tmp_path: Path) -> None:
+    plate = pan(tmp_path / "p", size=(48, 32), frames=FRAMES)
+    task = Extend(margins=Margins(left=4))
+    weights = (WeightFile(name="model.safetensors", sha256="a" * 64),)
+    delivered = deliver(tmp_path, task, plate, weights=weights, parameters={"quality": "preview"})
+    for path in (delivered.frame(1001), delivered.receipt_path):
+        assert b"compositeWithTrainedAlgorithmicMedia" in signature_path(path).read_bytes()
+
+
 def test_what_is_left_empty_counts_as_empty(tmp_path: Path) -> None:
     plate = pan(tmp_path / "p", size=(48, 32), frames=FRAMES)
     task = Extend(margins=Margins(top=8))  # the pan shows none of it
@@ -117,6 +140,9 @@ def test_a_receipt_is_read_as_it_was_written(done: Delivered, tmp_path: Path) ->
         (lambda plain: plain.update(note="x"), "note"),
         (lambda plain: plain.pop("engine"), "engine"),
         (lambda plain: plain["frames"][2].update(bytes="many"), "frames.2.bytes"),
+        (lambda plain: plain["frames"][1].update(path="../../elsewhere.exr"), "frames.1.path"),
+        (lambda plain: plain["result"].update(pattern=".."), "result.pattern"),
+        (lambda plain: plain["run"].update(job_id="../receipts/x"), "run.job_id"),
     ],
 )
 def test_what_is_no_receipt_says_where(done: Delivered, tmp_path: Path, change, words: str) -> None:

@@ -12,6 +12,7 @@ from filming import look, pan, rgb, scene, write
 from overscan.core.geometry import Window
 from overscan.core.jobs import Extend, Margins
 from overscan.core.receipts import State, Subject
+from overscan.core.receipts._audit import _summary, _Tally
 from overscan.core.receipts._refetch import SAMPLED, check_sources
 
 FRAMES = tuple(range(1001, 1009))
@@ -106,3 +107,9 @@ def test_plates_that_are_not_linear_are_compared_as_light(tmp_path: Path) -> Non
     task = Extend(margins=Margins(left=12, right=12))
     delivered = deliver(tmp_path, task, str(tmp_path / "p/plate.%04d.tif"), source=source)
     assert delivered.not_intact() == []
+
+
+@pytest.mark.parametrize(("found", "state"), [(990, "intact"), (989, "unknown"), (900, "unknown"), (899, "changed")])
+def test_between_proof_and_refutation_nothing_is_said(found: int, state: str) -> None:
+    (said,) = _summary(_Tally(sampled=1000, reproduced=found))
+    assert said.state.value == state

@@ -215,11 +215,21 @@ def test_one_flipped_bit_in_a_receipt_is_said_first(home: Path, tmp_path: Path) 
     report = report_on(home, "alpha")
     assert not report.jobs[0].seal.sound
     assert "not what was signed" in report.warnings[0]
+    for question in (Question.REPLICATES, Question.STORED, Question.TEMPORARY):
+        assert answered(report, question).known is Known.UNKNOWN, "a forged record answers nothing"
     path.write_bytes(sound[:-30])
     records.archive(home, records.receipt("b" * 32, outputs(tmp_path, "b")), signed=True)
     assert report_on(home, "alpha").warnings == (
         "1 receipts of this home folder cannot be read; jobs may be missing here.",
     )
+
+
+def test_a_receipt_that_somebody_unknown_has_signed_is_warned_of(home: Path, tmp_path: Path) -> None:
+    records.archive(home, records.receipt("a" * 32, outputs(tmp_path, "a")), signed=True)
+    (home / "keys").rename(tmp_path / "other")
+    report = report_on(home, "alpha")
+    assert not report.jobs[0].seal.sound
+    assert "whom nothing here vouches for" in report.warnings[0]
 
 
 def test_unsigned_receipts_and_lost_frames_are_warned_of(home: Path, tmp_path: Path) -> None:

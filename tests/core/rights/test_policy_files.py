@@ -170,8 +170,13 @@ def test_names_are_compared_without_case(tmp_path: Path) -> None:
     put(tmp_path, "shows/Große Show/show.toml", "consent = true\n")
     assert load_policy(root=tmp_path, show="GROSSE SHOW ").rules.consent
     put(tmp_path, "shows/große show/show.toml")
-    with pytest.raises(PolicyFileError, match="differ in case only"):
+    with pytest.raises(PolicyFileError, match="differ in case or spelling only"):
         load_policy(root=tmp_path, show="große show")
+
+
+def test_an_accent_is_the_same_however_unicode_spells_it(tmp_path: Path) -> None:
+    put(tmp_path, "shows/Re\u0301veil/show.toml", "consent = true\n")
+    assert load_policy(root=tmp_path, show="R\u00c9VEIL").rules.consent
 
 
 def test_approvals_belong_to_their_level(tmp_path: Path) -> None:
@@ -190,5 +195,9 @@ def test_the_root_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("OVERSCAN_HOME", str(tmp_path))
     monkeypatch.delenv("OVERSCAN_POLICY_ROOT", raising=False)
     assert policy_root() == tmp_path / "policies"
-    monkeypatch.setenv("OVERSCAN_POLICY_ROOT", "/studio/policies")
-    assert policy_root() == Path("/studio/policies")
+    named = tmp_path / "studio"
+    monkeypatch.setenv("OVERSCAN_POLICY_ROOT", str(named))
+    with pytest.raises(PolicyFileError, match="is not there"):  # a disk that is not mounted lets nothing in
+        policy_root()
+    named.mkdir()
+    assert policy_root() == named

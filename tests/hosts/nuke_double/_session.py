@@ -123,11 +123,9 @@ class Session:
             self.this.pop()
 
     def changed(self, what: str) -> None:
-        """A change of the script."""
-        if self.loading:
-            return
-        self.modified = True
-        if not self.undo_disabled:
+        """A change of the script. One that undo does not see leaves it unmodified, which Nuke may or may not do."""
+        if not self.loading and not self.undo_disabled:
+            self.modified = True
             self.undo.append(what)
 
     def root_format(self) -> Any:
