@@ -46,6 +46,8 @@ class Call:
         """The process it was sent to."""
         self.sent_times = 0
         self.sent_at = 0.0
+        self.delivered = False
+        """Whether the process may have read it; what nobody read can be sent again whatever it is."""
 
     @property
     def done(self) -> bool:

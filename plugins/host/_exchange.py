@@ -72,6 +72,7 @@ class Exchange:
         self._numbers = itertools.count(1)
         self._calls: dict[int, Call] = {}
         self._outbox: deque[Call | bytes] = deque()
+        self._writing_to: Process | None = None
         self._deaths: deque[float] = deque(maxlen=_DEATHS_MAX)
         self._threads: list[threading.Thread] = []
         watches.bind(self)
@@ -169,7 +170,13 @@ class Exchange:
                     if item.done:
                         continue
                     _mark_sent(item, process)
-            _write(process, item.line if isinstance(item, Call) else item)
+                self._writing_to = process
+            delivered = _write(process, item.line if isinstance(item, Call) else item)
+            with self.lock:
+                self._writing_to = None
+                if isinstance(item, Call):
+                    item.delivered = delivered
+                self.lock.notify_all()
 
     def _start(self) -> None:
         """Start the process; where that fails, calls fail at once, and watches after some more tries."""
@@ -265,6 +272,8 @@ class Exchange:
     def _ended(self, process: Process) -> None:
         """The process is gone: ask again what can be asked again, and tell the rest."""
         with self.lock:
+            # The writer may be about to learn that its line reached nobody.
+            self.lock.wait_for(lambda: self._writing_to is not process, timeout=PING_SECONDS)
             was_up = self.process is process
             if was_up:
                 self.process = None
@@ -272,7 +281,8 @@ class Exchange:
             lost, again = [], []
             for call in [call for call in self._calls.values() if call.process is process]:
                 call.process = None
-                if was_up and not hopeless and call.method in _REPEATABLE and call.sent_times < _SENDS_MAX:
+                repeatable = call.method in _REPEATABLE or not call.delivered
+                if was_up and not hopeless and repeatable and call.sent_times < _SENDS_MAX:
                     again.append(call)
                 else:
                     lost.append(call)
@@ -347,13 +357,17 @@ def _mark_sent(call: Call, process: Process) -> None:
     call.process = process
     call.sent_times += 1
     call.sent_at = time.monotonic()
+    call.delivered = True
 
 
-def _write(process: Process, line: bytes) -> None:
+def _write(process: Process, line: bytes) -> bool:
+    """Whether the process may have read the line: one that listens no longer has not, and a part of one says nothing."""
     try:
         process.send(line)
     except (OSError, ValueError):
         process.kill()  # its end, which the reader sees, settles what was sent to it
+        return False
+    return True
 
 
 def _cancelled(call: Call) -> BridgeError:

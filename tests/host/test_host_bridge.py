@@ -243,6 +243,23 @@ class Deaths(Case):
         self.assertEqual(error.code, "BRIDGE_ENDED")
         self.assertEqual(len(self.notes("job.plan")), 2)
 
+    def test_what_reached_nobody_is_asked_again_whatever_it_is(self) -> None:
+        ended = _exchange.Exchange._ended
+
+        def late(exchange: _exchange.Exchange, process: Any) -> None:
+            time.sleep(0.5)
+            ended(exchange, process)
+
+        with mock.patch.object(_exchange.Exchange, "_ended", late):
+            bridge = self.bridge()
+            bridge.request("ping")
+            first = bridge.process_id
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            self.assert_gone(first)
+            self.assertEqual(bridge.request("echo", {"n": 1}), {"n": 1})
+        self.assertEqual(len(self.notes("echo")), 1)
+
     def test_kill_9(self) -> None:
         bridge = self.bridge()
         bridge.request("ping")
