@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ TAPS = 6
 """Samples along each axis that a fetched value is made of."""
 BEFORE = 2
 """How many of them lie before the sample at or before the address."""
+_SIN_60 = math.sqrt(3) / 2
 _BEYOND = np.float32(0.25)
 """How far a value may lie beyond the smallest or largest of its samples, as a part of that sample."""
 
@@ -47,12 +49,15 @@ def weights(t: float) -> tuple[float, float, float, float, float, float]:
         return (0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     if t == 1.0:  # what is left of the fraction just below 0, after rounding
         return (0.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-    # All six have sin(pi t) in common, up to its sign, and their window takes three values; what is common cancels.
-    near, middle, far = np.sin(np.pi / 3 * t), np.sin(np.pi / 3 * (t + 1.0)), np.sin(np.pi / 3 * (t + 2.0))
+    # All six have sin(pi t) in common, up to its sign, and what is common cancels. Their window takes three values: the
+    # sines of a third of pi t, and of that and a third and two thirds of pi.
+    near = np.sin(np.pi / 3 * t)
+    half, lift = 0.5 * near, _SIN_60 * np.sqrt(1.0 - near * near)
+    middle, far = lift + half, lift - half
     a, b, c = far / (t + 2.0) ** 2, -middle / (t + 1.0) ** 2, near / t**2
     d, e, f = far / (1.0 - t) ** 2, -middle / (2.0 - t) ** 2, near / (3.0 - t) ** 2
-    total = a + b + c + d + e + f
-    return (a / total, b / total, c / total, d / total, e / total, f / total)
+    share = 1.0 / (a + b + c + d + e + f)
+    return (a * share, b * share, c * share, d * share, e * share, f * share)
 
 
 @njit(cache=True, nogil=True)
@@ -63,6 +68,16 @@ def _fill_weights(fractions: Any, filled: Any) -> None:
             filled[index, tap] = own[tap]
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _taps(t: float) -> tuple[int, int]:
+    """The first tap that counts and the one after the last: at a sample's own place it alone does."""
+    if t == 0.0:
+        return BEFORE, BEFORE + 1
+    if t == 1.0:
+        return BEFORE + 1, BEFORE + 2
+    return 0, TAPS
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def _fetch(light: Any, x: Any, y: Any, values: Any, sound: Any) -> None:
     height, width, channels = light.shape
@@ -70,27 +85,30 @@ def _fetch(light: Any, x: Any, y: Any, values: Any, sound: Any) -> None:
         if not (x[index] >= 0 and y[index] >= 0 and x[index] <= width - 1 and y[index] <= height - 1):
             continue
         left, top = int(np.floor(x[index])), int(np.floor(y[index]))
-        across, down = weights(x[index] - left), weights(y[index] - top)
+        u, v = x[index] - left, y[index] - top
+        across, down = weights(u), weights(v)
+        first_column, last_column = _taps(u)
+        first_row, last_row = _taps(v)
         whole = True
         for channel in range(channels):
             total = 0.0
             smallest = np.float32(np.inf)
             largest = np.float32(-np.inf)
-            for i in range(TAPS):
-                row = min(max(top + i - BEFORE, 0), height - 1)
-                for j in range(TAPS):
-                    column = min(max(left + j - BEFORE, 0), width - 1)
-                    weight = down[i] * across[j]
-                    if weight != 0.0:
-                        value = light[row, column, channel]
-                        if not np.isfinite(value):
-                            whole = False
-                        total += weight * value
-                        smallest = min(smallest, value)
-                        largest = max(largest, value)
-            lowest = smallest - _BEYOND * abs(smallest)
-            highest = largest + _BEYOND * abs(largest)
-            values[index, channel] = min(max(np.float32(total), lowest), highest)
+            for i in range(first_row, last_row):
+                row = light[min(max(top + i - BEFORE, 0), height - 1)]
+                along = 0.0
+                for j in range(first_column, last_column):
+                    value = row[min(max(left + j - BEFORE, 0), width - 1), channel]
+                    along += across[j] * value
+                    smallest = min(smallest, value)
+                    largest = max(largest, value)
+                total += down[i] * along
+            if np.isfinite(total):  # no sum of what is NaN or infinite is
+                lowest = smallest - _BEYOND * abs(smallest)
+                highest = largest + _BEYOND * abs(largest)
+                values[index, channel] = min(max(np.float32(total), lowest), highest)
+            else:
+                whole = False
         if whole:
             sound[index] = 1
         else:

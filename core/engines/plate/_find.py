@@ -109,12 +109,7 @@ class Finder:
 
     def may_copy(self, frame: int, x: Array, y: Array) -> Mask:
         """Which positions ``(count,)`` of a frame, in plate space, may be copied from."""
-        visible = self._shown(frame)
-        column = np.rint(np.nan_to_num(x - visible.lattice.x0, nan=-1)).astype(np.intp)
-        row = np.rint(np.nan_to_num(y - visible.lattice.y0, nan=-1)).astype(np.intp)
-        inside: Mask = (column >= 0) & (row >= 0) & (column < visible.lattice.width) & (row < visible.lattice.height)
-        inside[inside] = visible.flags[row[inside], column[inside]] > 0
-        return inside
+        return self._shown(frame).at(x, y)
 
     def kept_out(self, frame: int, lattice: Lattice) -> Mask:
         """What must not be copied from a frame, on a lattice; beyond the frame nothing is kept out."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from overscan.core.engines.plate._average import Average
 from overscan.core.engines.plate._clean_plates import CleanPlates
 from overscan.core.engines.plate._fetch import fetch
 from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._lights import Lights
+from overscan.core.engines.plate._painting import PaintedPictures
 from overscan.core.engines.plate._region import Indices, Region, Rim
 from overscan.core.engines.plate._trace import NOWHERE, Numbers
 from overscan.core.engines.plate.light._exposure import Exposure
@@ -59,9 +61,10 @@ class Lighting:
         exposure: Exposure | None,
         grain: GrainModel,
         clean: CleanPlates | None,
+        painted: PaintedPictures | None = None,
         most_sources: int,
     ) -> None:
-        """Without an `exposure` light is taken as it is; `clean` are further sources.
+        """Without an `exposure` light is taken as it is; `clean` and what is `painted` are further sources.
 
         Where the plate has grain, light is averaged over up to `most_sources` neighbouring frames that show the same:
         a copied frame's own grain would stand still in the fill, and be seen as dirt on the lens.
@@ -72,6 +75,7 @@ class Lighting:
         self._exposure = exposure
         self._grain = grain
         self._clean = clean
+        self._painted = painted
         self._most_sources = 1 if grain.empty else most_sources
 
     def bring(self, regions: Sequence[Region], *, tick: Callable[[], None]) -> list[Lit]:
@@ -88,7 +92,7 @@ class Lighting:
         order = self._lights.kept_first(wanted)
         for frame, following in itertools.zip_longest(order, order[1:]):
             tick()
-            if following is not None:
+            if following is not None and following < len(self._shot.frames):
                 self._lights.ask(following)
             for errand in wanted[frame]:
                 if errand.is_rim:
@@ -131,18 +135,17 @@ class Lighting:
             own = np.float32(self._clean.grain(frame, target=region.index))
             lit.kept[chosen] = own * kept_variance(here_x, here_y, model=self._grain)
             return
-        total, kept = first.copy(), kept_variance(*at, model=self._grain)
-        count = np.ones(len(chosen), np.float32)
-        allowed = 2 * _AGREE**2 * self._grain.variance(first)
+        if self._painted is not None and self._painted.is_one(frame):
+            return  # what is painted has no grain
+        average = Average.of(
+            first, kept=kept_variance(*at, model=self._grain), allowed=2 * _AGREE**2 * self._grain.variance(first)
+        )
         for other, (x, y) in self._further(frame, at, away_from=region.index):
             values, seen = self._matched(other, region.index, (x, y), here, gain)
-            seen &= self._finder.may_copy(other, x, y)
-            agrees = seen & sound & ((values - first) ** 2 <= allowed).all(axis=-1)
-            total[agrees] += values[agrees]
-            kept[agrees] += kept_variance(x[agrees], y[agrees], model=self._grain)
-            count[agrees] += 1
-        lit.values[chosen] = total / count[:, np.newaxis]
-        lit.kept[chosen] = kept / count**2
+            seen &= sound & self._finder.may_copy(other, x, y)
+            average.add(values, kept=kept_variance(x, y, model=self._grain), usable=seen)
+        lit.values[chosen] = average.mean
+        lit.kept[chosen] = average.mean_kept
 
     def _further(
         self, frame: int, at: tuple[Array, Array], *, away_from: int
@@ -165,8 +168,12 @@ class Lighting:
         if self._clean is not None and self._clean.is_one(frame):
             values, sound = self._clean.fetch(frame, target=target, x=at[0], y=at[1])
             return values * np.exp2(gain), sound
-        window = self._window(frame)
-        values, sound = fetch(self._lights[frame], at[0] - window.x, at[1] - window.y)
+        if self._painted is not None and self._painted.is_one(frame):
+            values, sound = self._painted.fetch(frame, *at)
+            frame = self._painted.key(frame)
+        else:
+            window = self._window(frame)
+            values, sound = fetch(self._lights[frame], at[0] - window.x, at[1] - window.y)
         if self._exposure is not None:
             x, y = (np.asarray(places, np.float32) for places in here)
             gain = gain + self._exposure.gain(source=frame, target=target, x_source=at[0], y_source=at[1], x=x, y=y)

@@ -12,6 +12,7 @@ from numba import njit, prange
 
 from overscan.core.engines.plate._lattice import Array, Lattice
 from overscan.core.engines.plate.motion._field import Field
+from overscan.core.engines.plate.motion._proxy import Mask
 
 Numbers = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint8]
@@ -48,6 +49,12 @@ class Visible:
 
     lattice: Lattice
     flags: Flags
+
+    def at(self, x: Array, y: Array) -> Mask:
+        """What it is at the nodes next to positions ``(count,)``: False beyond the lattice, and where they are NaN."""
+        shown = np.zeros(len(x), np.uint8)
+        _look_up(self.flags, _origin(self.lattice), x, y, shown)
+        return shown.view(np.bool_)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,6 +141,16 @@ def nearest(frame: int, later: Found, earlier: Found) -> Found:
 
 def _origin(lattice: Lattice) -> tuple[float, float, float, float]:
     return (lattice.x0, lattice.y0, 1.0 / lattice.dx, 1.0 / lattice.dy)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _look_up(flags: Any, origin: Any, x: Any, y: Any, shown: Any) -> None:
+    x0, y0, sx, sy = origin
+    height, width = flags.shape
+    for index in prange(x.shape[0]):
+        column, row = np.rint((x[index] - x0) * sx), np.rint((y[index] - y0) * sy)
+        if column >= 0 and row >= 0 and column < width and row < height:
+            shown[index] = flags[int(row), int(column)]
 
 
 @njit(cache=True, nogil=True, inline="always")
