@@ -9,8 +9,11 @@ import typer
 
 from overscan.cli import _options as options
 from overscan.cli._exit import exit_code_help
+from overscan.cli._install_commands import install, uninstall
+from overscan.cli._models_commands import models
 from overscan.cli._options import Request
 from overscan.cli._policy_commands import policy
+from overscan.cli._resolve_commands import resolve
 from overscan.cli._rights_commands import report_command, rights
 from overscan.cli._spread import with_request
 
@@ -30,11 +33,11 @@ app = typer.Typer(
 )
 jobs = typer.Typer(help="Jobs of the service that runs here.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
-install = typer.Typer(help="Install a host's plugin.", rich_markup_mode=None, no_args_is_help=True)
-uninstall = typer.Typer(help="Remove a host's plugin.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(install, name="install")
 app.add_typer(uninstall, name="uninstall")
+app.add_typer(models, name="models")
 app.add_typer(policy, name="policy")
+app.add_typer(resolve, name="resolve")
 app.add_typer(rights, name="rights")
 app.command("report")(report_command)
 
@@ -240,13 +243,43 @@ def verify(
     carry_out(lambda report: _verify.verify(output, plate=plate, report=report), json=json)
 
 
+@app.command("watch-folder")
+def watch_folder(
+    inbox: Annotated[str, typer.Argument(metavar="IN", help="The folder to watch.", show_default=False)],
+    outbox: Annotated[str, typer.Argument(metavar="OUT", help="The folder for results.", show_default=False)],
+    settle: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="A sequence is whole when it has been left alone so long.")
+    ] = 10.0,
+    once: Annotated[bool, typer.Option("--once", help="End when all that is there has been through.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Run a job for every sequence that is rendered into a folder; results come as versions in another.
+
+    `overscan.yaml` in IN, or in a folder below it, is a job file without plate and output.
+    """
+    from overscan.cli import _watch_folder
+    from overscan.cli._report import carry_out
+
+    carry_out(
+        lambda report: _watch_folder.watch_folder(
+            inbox=inbox, outbox=outbox, settle_seconds=settle, once=once, report=report
+        ),
+        json=json,
+    )
+
+
 @app.command()
 def serve(
     address: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="unix:PATH or HOST:PORT; default: the home's own socket.")
     ] = None,
     home: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of jobs and logs.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Workers at once.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Workers at once; default: one per device.")
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(metavar="DEVICES", help="auto, cpu, or CUDA devices, e.g. 0,1; default: auto.")
+    ] = None,
     idle_exit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End after so long without work; default: never.")
     ] = None,
@@ -258,41 +291,7 @@ def serve(
     """
     from overscan.cli._serve import serve as run_service
 
-    run_service(address=address, home=home, workers=workers, idle_exit=idle_exit, log_level=log_level)
-
-
-@install.command("nuke")
-def install_nuke(
-    into: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder for NUKE_PATH; default: overscan in ~/.nuke.")
-    ] = None,
-    link: Annotated[
-        bool, typer.Option("--link", help="Add a marked block to ~/.nuke/init.py that has Nuke read the folder.")
-    ] = False,
-    json: options.Json = False,
-) -> None:
-    """Lay down the plugin for Nuke 13 and later, or bring it up to date.
-
-    Nothing outside the folder is touched, unless --link asks for it.
-    """
-    from overscan.cli import _install
-    from overscan.cli._report import carry_out
-
-    carry_out(lambda report: _install.install_nuke(into=into, link=link, report=report), json=json)
-
-
-@uninstall.command("nuke")
-def uninstall_nuke(
-    folder: Annotated[
-        str | None, typer.Option("--from", metavar="DIR", help="Where it was installed; default: overscan in ~/.nuke.")
-    ] = None,
-    json: options.Json = False,
-) -> None:
-    """Remove exactly what `install nuke` laid down; other files stay."""
-    from overscan.cli import _install
-    from overscan.cli._report import carry_out
-
-    carry_out(lambda report: _install.uninstall_nuke(folder=folder, report=report), json=json)
+    run_service(address=address, home=home, workers=workers, devices=devices, idle_exit=idle_exit, log_level=log_level)
 
 
 @app.command(hidden=True)
@@ -306,13 +305,15 @@ def bridge() -> None:
 @app.command()
 def doctor(
     nuke: Annotated[bool, typer.Option("--nuke", help="Look at the plugin for Nuke in place of Overscan.")] = False,
+    resolve: Annotated[bool, typer.Option("--resolve", help="Likewise, at the plugin for DaVinci Resolve.")] = False,
     json: options.Json = False,
 ) -> None:
     """Say what is wrong with this installation, and what to do."""
     from overscan.cli import _doctor
     from overscan.cli._report import carry_out
 
-    carry_out(lambda report: _doctor.examine(report=report, nuke=nuke), json=json)
+    examine = _doctor.examine_nuke if nuke else _doctor.examine_resolve if resolve else _doctor.examine
+    carry_out(lambda report: examine(report=report), json=json)
 
 
 @app.command()

@@ -69,12 +69,29 @@ class Check:
     """What to do; empty where nothing."""
 
 
-def examine(*, report: Report, nuke: bool = False) -> Outcome:
-    """Run all checks, or with `nuke` those of the plugin for Nuke; the exit code is 1 where one failed."""
+def examine(*, report: Report) -> Outcome:
+    """Whether jobs can run here."""
+    return examined(_checks(), what="Overscan can work here", report=report)
+
+
+def examine_nuke(*, report: Report) -> Outcome:
+    """Whether the plugin for Nuke can work here."""
     from overscan.cli import _doctor_nuke
 
+    return examined(_doctor_nuke.checks(), what="Overscan can work in Nuke here", report=report)
+
+
+def examine_resolve(*, report: Report) -> Outcome:
+    """Whether the plugin for DaVinci Resolve can work here."""
+    from overscan.cli import _doctor_resolve
+
+    return examined(_doctor_resolve.checks(), what="Overscan can work in DaVinci Resolve here", report=report)
+
+
+def examined(checks: Iterator[Check], *, what: str, report: Report) -> Outcome:
+    """Run all checks, and say `what` is true where none failed; the exit code is 1 where one did."""
     counts = dict.fromkeys(Verdict, 0)
-    for check in _doctor_nuke.checks() if nuke else _checks():
+    for check in checks:
         counts[check.verdict] += 1
         report.record(
             "check",
@@ -92,7 +109,6 @@ def examine(*, report: Report, nuke: bool = False) -> Outcome:
     if failed:
         report.say(f"\n{failed} of {sum(counts.values())} checks failed; start with the first.")
     else:
-        what = "Overscan can work in Nuke here" if nuke else "Overscan can work here"
         report.say(f"\n{what}." if not warned else f"\n{what}; see the warnings.")
     return Outcome(
         exit_code=ExitCode.INTERNAL if failed else ExitCode.OK,
@@ -284,16 +300,19 @@ def _service(home: Path) -> Iterator[Check]:
         message=f"answers at {endpoint.address}" if was_running else f"a private one starts and answers in {took}",
     )
     yield _version(endpoint.version, endpoint.protocol)
+    missing: dict[str, list[str]] = {}
     for engine in engines:
         if engine.available:
             yield Check(name=f"engine {engine.name}", verdict=Verdict.OK, message=f"{engine.version}: {engine.title}")
         else:
-            yield Check(
-                name=f"engine {engine.name}",
-                verdict=Verdict.WARN,
-                message=f"cannot run here: {engine.unavailable_reason}",
-                next_step="Other engines are not affected.",
-            )
+            missing.setdefault(engine.unavailable_reason, []).append(engine.name)
+    for reason, names in missing.items():
+        yield Check(
+            name=f"engine {', '.join(names)}",
+            verdict=Verdict.WARN,
+            message=f"cannot run here: {reason}",
+            next_step="Other engines are not affected.",
+        )
     if not any(engine.available for engine in engines):
         yield Check(
             name="engines", verdict=Verdict.FAIL, message="none can run here.", next_step="Install Overscan again."

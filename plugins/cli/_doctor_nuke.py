@@ -7,15 +7,12 @@ import re
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from overscan.cli import _install, _layout, _nuke_init
 from overscan.cli._doctor import Check, Verdict
-from overscan.cli._words import plural
-from overscan.client import ServiceError
+from overscan.cli._doctor_plugin import bridge_checks, layout_checks
 
 _PYTHONS = {13: "3.7", 14: "3.9", 15: "3.10", 16: "3.11", 17: "3.11"}
 """Python of the versions of Nuke that the plugin is written for."""
@@ -27,18 +24,6 @@ _FOLDERS = {
 }
 """Where Nuke's installers put it, and where people commonly do."""
 
-_BRIDGE_SECONDS = 60.0
-
-_HOSTILE = {
-    "PYTHONHOME": "/nowhere/nuke/python",
-    "PYTHONPATH": "/nowhere/nuke/site-packages",
-    "PYTHONSTARTUP": "/nowhere/startup.py",
-    "LD_LIBRARY_PATH": "/nowhere/nuke",
-    "QT_PLUGIN_PATH": "/nowhere/nuke/qtplugins",
-    "NUKE_PATH": "/nowhere/nuke/path",
-}
-"""What Nuke and pipelines put into the environment of what they start; each would break another Python."""
-
 
 def checks() -> Iterator[Check]:
     """All checks of the plugin for Nuke, the first to look at first."""
@@ -48,12 +33,12 @@ def checks() -> Iterator[Check]:
     yield _init_block()
     layouts = []
     for folder in _candidates(named):
-        layout, found = _layout_checks(folder)
+        layout, found = layout_checks(folder, f"overscan install nuke --into {shlex.quote(str(folder))}")
         yield from found
         layouts += [layout] if layout else []
     yield _whether_read(layouts, named)
     yield _preferences()
-    yield from _bridge(layouts)
+    yield from bridge_checks(layouts)
 
 
 def nuke_path() -> list[Path]:
@@ -150,36 +135,6 @@ def _candidates(named: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(real))
 
 
-def _layout_checks(folder: Path) -> tuple[_layout.Layout | None, list[Check]]:
-    name = f"plugin in {folder}"
-    again = f"Install it again: overscan install nuke --into {shlex.quote(str(folder))}"
-    try:
-        layout = _layout.read_layout(folder)
-    except ServiceError as error:
-        problem = error.problems[0]
-        return None, [Check(name=name, verdict=Verdict.FAIL, message=problem.message, next_step=problem.next_step)]
-    if layout is None:
-        return None, []
-    found = []
-    missing = [file for file in layout.digests if layout.state_of(file) == "missing"]
-    changed = [file for file in layout.digests if layout.state_of(file) == "changed"]
-    if missing:
-        message = f"{plural(len(missing), 'file')} missing, e.g. {missing[0]}"
-        found.append(Check(name=name, verdict=Verdict.FAIL, message=message, next_step=again))
-    elif changed:
-        message = f"{plural(len(changed), 'file')} changed since it was installed, e.g. {changed[0]}"
-        found.append(Check(name=name, verdict=Verdict.WARN, message=message, next_step=again))
-    else:
-        found.append(Check(name=name, verdict=Verdict.OK, message=f"all {len(layout.digests)} files are as installed"))
-    ours = version("overscan")
-    if layout.version != ours:
-        message = f"it is {layout.version}, this command is {ours}"
-        found.append(Check(name=f"version of the {name}", verdict=Verdict.WARN, message=message, next_step=again))
-    else:
-        found.append(Check(name=f"version of the {name}", verdict=Verdict.OK, message=ours))
-    return layout, found
-
-
 def _whether_read(layouts: list[_layout.Layout], named: list[Path]) -> Check:
     if not layouts:
         return Check(
@@ -222,40 +177,3 @@ def _preferences() -> Check:
             next_step="Set them again in Nuke, under Overscan > Preferences, or mend the file.",
         )
     return Check(name="preferences", verdict=Verdict.OK, message=f"{preferences.preferences_path()}")
-
-
-def _bridge(layouts: list[_layout.Layout]) -> Iterator[Check]:
-    """Start the bridge as a host does, with all that hosts put into the environment."""
-    from overscan_host import PROTOCOL, Bridge, BridgeError, CallbackQueue, clean_environment, installation
-
-    tried: list[_layout.Layout | None] = [*layouts] or [None]
-    for layout in tried:
-        where = str(layout.folder) if layout else "this command"
-        name = "bridge" if len(layouts) < 2 else f"bridge of {where}"
-        try:
-            command = list(installation(layout.folder).command) if layout else _layout.bridge_command()
-        except BridgeError as error:
-            yield Check(name=name, verdict=Verdict.FAIL, message=error.message, next_step=error.next_step)
-            continue
-        with tempfile.TemporaryDirectory(prefix="overscan-doctor-") as folder:
-            bridge = Bridge(
-                command=command,
-                host="doctor",
-                host_version=version("overscan"),
-                plugin_version=layout.version if layout else version("overscan"),
-                queue=CallbackQueue(lambda: None),
-                log_path=Path(folder) / "bridge.log",
-                environment=clean_environment({**os.environ, **_HOSTILE}),
-            )
-            try:
-                status = bridge.request("service.status", timeout_seconds=_BRIDGE_SECONDS)
-            except BridgeError as error:
-                yield Check(name=name, verdict=Verdict.FAIL, message=error.message, next_step=error.next_step)
-                continue
-            finally:
-                bridge.close()
-        yield Check(name=name, verdict=Verdict.OK, message=f"starts inside a host's environment: {shlex.join(command)}")
-        yield Check(name="protocol", verdict=Verdict.OK, message=f"{PROTOCOL}, the same on both sides")
-        running = isinstance(status, dict) and bool(status.get("address"))
-        said = f"runs at {status['address']}" if running else "does not run; the first job starts it"
-        yield Check(name="service", verdict=Verdict.OK, message=said)

@@ -19,7 +19,7 @@ def default_folder() -> Path:
 
 def install_nuke(*, into: str | None, link: bool, report: Report) -> Outcome:
     """Lay the folder down, and say how Nuke comes to read it."""
-    done = _layout.lay_down(Path(into) if into else default_folder())
+    done = _layout.lay_down(Path(into) if into else default_folder(), _layout.NUKE)
     layout, folder = done.layout, done.layout.folder
     if done.before:
         report.say(f"Overscan {layout.version} for Nuke is in {folder}, in place of {done.before}.")
@@ -56,8 +56,8 @@ def install_nuke(*, into: str | None, link: bool, report: Report) -> Outcome:
 
 def uninstall_nuke(*, folder: str | None, report: Report) -> Outcome:
     """Remove what was laid down, and the block in init.py that names the folder."""
-    target = Path(os.path.realpath((Path(folder) if folder else default_folder()).expanduser()))
-    done = _layout.take_away(target)
+    target = _layout.settled(Path(folder) if folder else default_folder(), _layout.NUKE)
+    done = _layout.take_away(target, _layout.NUKE)
     report.say(f"Removed {plural(done.files, 'file')} from {target}.")
     if done.left:
         report.say("These are not of Overscan, or somebody changed them, and stayed: " + ", ".join(done.left) + ".")

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -20,15 +21,36 @@ MANIFEST = "overscan_install.json"
 """Lists what was laid down; the plugin reads from it how to start the bridge."""
 
 _SCHEMA = 1
-_TOP_FILES = ("init.py", "menu.py")
-_PACKAGES = ("overscan_host", "overscan_nuke")
-_LEFT_OUT = frozenset({"__pycache__", "layout"})
+_LEFT_OUT = frozenset({"__pycache__", "layout", "scripts"})
+"""Of packages: what is laid down elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """What is laid down for a host."""
+
+    name: str
+    """As in `overscan install NAME`."""
+    packages: tuple[str, ...]
+    """Go to ``python/``."""
+    top_files: tuple[str, ...] = ()
+    """Files in ``layout`` of the last package that go to the top of the folder."""
+    not_into: tuple[str, ...] = ()
+    """Folders of the host below the user's own, which hold other things."""
+
+
+NUKE = Plugin(
+    name="nuke", packages=("overscan_host", "overscan_nuke"), top_files=("init.py", "menu.py"), not_into=(".nuke",)
+)
+RESOLVE = Plugin(name="resolve", packages=("overscan_host", "overscan_resolve"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """A folder that was laid down."""
 
+    plugin: str
+    """Name of what is in it."""
     folder: Path
     version: str
     """Version of Overscan it came with."""
@@ -106,6 +128,7 @@ def read_layout(folder: Path) -> Layout | None:
                 file,
             )
         return Layout(
+            plugin=str(values.get("plugin", NUKE.name)),  # there was no other, once
             folder=folder,
             version=str(values["version"]),
             command=tuple(map(str, values["command"])),
@@ -123,13 +146,13 @@ def read_layout(folder: Path) -> Layout | None:
         ) from error
 
 
-def lay_down(folder: Path) -> LaidDown:
-    """Lay the Nuke plugin down in `folder`, in place of the one that may be there.
+def lay_down(folder: Path, plugin: Plugin, *, extra: Mapping[str, bytes] | None = None) -> LaidDown:
+    """Lay `plugin` down in `folder`, in place of the one that may be there; `extra` files by name, with ``/``.
 
-    The new folder is made beside and renamed, so that a Nuke that starts meanwhile sees one or the other. Raises
+    The new folder is made beside and renamed, so that a host that starts meanwhile sees one or the other. Raises
     `ServiceError` where the folder cannot be used.
     """
-    folder = _settled(folder)
+    folder = settled(folder, plugin)
     aside = folder.with_name(f"{folder.name}.overscan-old")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +160,7 @@ def lay_down(folder: Path) -> LaidDown:
             aside.rename(folder)  # an installation that was cut off between its two renames
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    old = _usable(folder)
+    old = _usable(folder, plugin)
     foreign = old.foreign() if old else []
     changed = [name for name in old.digests if old.state_of(name) == "changed"] if old else []
     try:
@@ -146,7 +169,7 @@ def lay_down(folder: Path) -> LaidDown:
         raise _cannot_write(folder, error) from error
     try:
         fresh.chmod(0o755)
-        layout = _fill(fresh, folder)
+        layout = _fill(fresh, folder, plugin, extra or {})
         in_the_way = [name for name in foreign if name in layout.digests]  # of ours in this version, not in the last
         set_aside = [_carry(folder / name, fresh, f"{name}.changed") for name in (*changed, *in_the_way)]
         stayed = [_carry(folder / name, fresh, name) for name in foreign if name not in layout.digests]
@@ -158,14 +181,15 @@ def lay_down(folder: Path) -> LaidDown:
     return LaidDown(layout=layout, before=old.version if old else "", foreign=tuple(stayed), set_aside=tuple(set_aside))
 
 
-def take_away(folder: Path) -> TakenAway:
+def take_away(folder: Path, plugin: Plugin) -> TakenAway:
     """Remove what was laid down in `folder`, and the folders that are empty then."""
-    folder = _settled(folder)
+    folder = settled(folder, plugin)
     layout = read_layout(folder)
-    if layout is None:
+    if layout is None or layout.plugin != plugin.name:
         raise _problem(
-            f"There is no Overscan plugin in {folder}.",
-            "Name the folder it was installed into with --from; `overscan doctor --nuke` lists those it finds.",
+            f"There is no Overscan plugin for {plugin.name} in {folder}.",
+            f"Name the folder it was installed into with --from; `overscan doctor --{plugin.name}` lists those it "
+            "finds.",
             folder,
         )
     left = [*layout.foreign(), *(name for name in layout.digests if layout.state_of(name) == "changed")]
@@ -183,16 +207,16 @@ def take_away(folder: Path) -> TakenAway:
     return TakenAway(files=len(doomed) + 1, left=tuple(sorted(left)))
 
 
-def _settled(folder: Path) -> Path:
-    """The folder as an absolute path without links; refuses those that cannot hold a plugin."""
+def settled(folder: Path, plugin: Plugin) -> Path:
+    """The folder as an absolute path without links. Raises `ServiceError` for one that cannot hold a plugin."""
     folder = Path(os.path.realpath(folder.expanduser()))
     if any(mark in str(folder) for mark in (os.pathsep, "\n", "\r")):
         raise _problem(
-            f"{str(folder)!r} cannot stand in NUKE_PATH, for its name holds a '{os.pathsep}' or a line break.",
+            f"{str(folder)!r} cannot stand in a search path, for its name holds a '{os.pathsep}' or a line break.",
             "Choose a folder without.",
             folder,
         )
-    if folder in (Path(folder.anchor), Path.home(), Path.home() / ".nuke"):
+    if folder in (Path(folder.anchor), Path.home(), *(Path.home() / name for name in plugin.not_into)):
         raise _problem(
             f"{folder} holds other things: the plugin wants a folder of its own.",
             f"Use a folder in it, e.g. --into {folder / 'overscan'}.",
@@ -201,10 +225,16 @@ def _settled(folder: Path) -> Path:
     return folder
 
 
-def _usable(folder: Path) -> Layout | None:
+def _usable(folder: Path, plugin: Plugin) -> Layout | None:
     if folder.exists() and not folder.is_dir():
         raise _problem(f"{folder} is a file, not a folder.", "Choose another folder with --into.", folder)
     layout = read_layout(folder)
+    if layout is not None and layout.plugin != plugin.name:
+        raise _problem(
+            f"{folder} holds the plugin for {layout.plugin}.",
+            "Choose another folder with --into: every host has one of its own.",
+            folder,
+        )
     if layout is None and folder.is_dir() and any(folder.iterdir()):
         raise _problem(
             f"{folder} holds files that Overscan did not put there.",
@@ -214,31 +244,37 @@ def _usable(folder: Path) -> Layout | None:
     return layout
 
 
-def _fill(fresh: Path, folder: Path) -> Layout:
-    layout = _sources("overscan_nuke") / "layout"
-    files = {name: layout / name for name in _TOP_FILES}
-    for package in _PACKAGES:
-        root = _sources(package)
+def _fill(fresh: Path, folder: Path, plugin: Plugin, extra: Mapping[str, bytes]) -> Layout:
+    files = {name: sources(plugin.packages[-1]) / "layout" / name for name in plugin.top_files}
+    for package in plugin.packages:
+        root = sources(package)
         for path in sorted(root.rglob("*")):
             inside = path.relative_to(root)
             if path.is_file() and path.suffix != ".pyc" and not _LEFT_OUT & set(inside.parts):
                 files[f"python/{package}/{inside.as_posix()}"] = path
+    contents = {name: source.read_bytes() for name, source in files.items()} | dict(extra)
     digests = {}
-    for name, source in files.items():
-        data = source.read_bytes()
+    for name, data in contents.items():
         target = fresh / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         digests[name] = hashlib.sha256(data).hexdigest()
     manifest = {
         "schema": _SCHEMA,
+        "plugin": plugin.name,
         "version": version("overscan"),
         "command": bridge_command(),
         "files": list(digests),
         "sha256": digests,
     }
     (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    return Layout(folder=folder, version=version("overscan"), command=tuple(bridge_command()), digests=digests)
+    return Layout(
+        plugin=plugin.name,
+        folder=folder,
+        version=version("overscan"),
+        command=tuple(bridge_command()),
+        digests=digests,
+    )
 
 
 def _swap(fresh: Path, folder: Path, aside: Path) -> None:
@@ -262,7 +298,8 @@ def _carry(source: Path, fresh: Path, name: str) -> str:
     return name
 
 
-def _sources(package: str) -> Path:
+def sources(package: str) -> Path:
+    """Folder of a package of this installation; raises `ServiceError` where it is not part of it."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise _problem(

@@ -91,6 +91,64 @@ TracksY = Annotated[
         help="How y counts in a table: down as in EXR, or up from the lower edge of a format of ROWS rows as in Nuke.",
     ),
 ]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="A model of the library; see `overscan models list`.")]
+Prompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What should be seen; for engines with a model.")]
+NegativePrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What should not be seen; default: the engine's own.")
+]
+DenoisingSteps = Annotated[
+    int | None, typer.Option("--steps", metavar="N", help="Denoising steps; default: the engine's own.")
+]
+Guidance = Annotated[
+    float | None, typer.Option(metavar="X", help="How closely the words are followed; default: the engine's own.")
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(metavar="0-100", help="How far a model may leave what is there to start from; 100 forgets it."),
+]
+FrameRate = Annotated[
+    float | None, typer.Option(metavar="FPS", help="Frames per second; default: what the plate says.")
+]
+Keyframes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyframe",
+        metavar="FRAME=IMAGE[:0-100]",
+        help="An image that the result goes through, and how strictly; may be repeated.",
+    ),
+]
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="KIND=IMAGE[:0-100]",
+        help="An image of a subject, style or environment, and how strongly; may be repeated.",
+    ),
+]
+Passes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pass",
+        metavar="KIND=IMAGES[:0-100]",
+        help="A rendered pass: depth, normals, pose, edges, motion or segmentation; may be repeated.",
+    ),
+]
+CameraMoves = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--camera-move",
+        metavar="MOVE",
+        help="For new frames: 'pan 12deg', tilt, roll, 'dolly 30%', truck, crane, 'orbit 20deg', 'zoom 1.5x', "
+        "'handheld 40'; may be repeated.",
+    ),
+]
+MotionFrom = Annotated[
+    str | None, typer.Option(metavar="CLIP[:0-100]", help="A sequence to take motion from, and how strongly.")
+]
+PoseFrom = Annotated[
+    str | None,
+    typer.Option(metavar="IMAGES[:0-100]", help="Drawn skeletons to take poses from, and how strongly."),
+]
 ColourSpace = Annotated[
     str | None,
     typer.Option("--colorspace", metavar="NAME", help="Colour space of the plate; default: what the file says."),
@@ -136,6 +194,19 @@ class Request:
     camera: Camera = None
     tracks: Tracks = None
     tracks_y: TracksY = None
+    model: Model = None
+    prompt: Prompt = None
+    negative_prompt: NegativePrompt = None
+    steps: DenoisingSteps = None
+    guidance: Guidance = None
+    strength: Strength = None
+    frame_rate: FrameRate = None
+    keyframes: Keyframes = None
+    references: References = None
+    passes: Passes = None
+    camera_moves: CameraMoves = None
+    motion_from: MotionFrom = None
+    pose_from: PoseFrom = None
     seed: Seed = None
     settings: Settings = None
     colour_space: ColourSpace = None

@@ -21,7 +21,9 @@ class Use(str, Enum):
 
 _Show = Annotated[str, typer.Option(metavar="NAME", help="The show; default: the studio's policy.")]
 _Shot = Annotated[str, typer.Option(metavar="NAME", help="The shot of that show.")]
-_Weights = Annotated[str, typer.Option(metavar="DIR", help="The model's folder, whose files are hashed.")]
+_Weights = Annotated[
+    str, typer.Option(metavar="MODEL", help="The model's name in the library, or its folder; its files are hashed.")
+]
 _By = Annotated[str, typer.Option(metavar="NAME", help="Who answers for it.")]
 
 
@@ -99,7 +101,10 @@ def lock(
     show: Annotated[str, typer.Argument(metavar="SHOW", help="The show.", show_default=False)],
     by: _By,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="CARD=DIR", help="A model to keep, and its folder; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="CARD=MODEL", help="A model to keep: its name in the library, or its folder; may be repeated."
+        ),
     ] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Replace the lock that is there.")] = False,
     json: options.Json = False,

@@ -6,7 +6,8 @@ import json
 import re
 
 from overscan.cli._options import Request
-from overscan.client import JobFileError, load_camera, load_tracks, make_problem, parse_job
+from overscan.cli._steering import given, steering, usage
+from overscan.client import load_camera, load_tracks, parse_job
 from overscan.v1.job_pb2 import JobSpec
 
 
@@ -15,42 +16,42 @@ def extend_job(
 ) -> JobSpec:
     """A set extension. Raises `JobFileError` where the options are no job."""
     targets = {"--format": format, "--margins": margins, "--overscan": overscan}
-    given = [name for name, value in targets.items() if value is not None]
-    if len(given) != 1:
-        what = f"{' and '.join(given)} exclude each other" if given else "The new size is missing"
-        raise _usage(f"{what}.", "Give one of --format 2880x1080, --margins L,R,T,B, --overscan L,R,T,B.")
+    named = [name for name, value in targets.items() if value is not None]
+    if len(named) != 1:
+        what = f"{' and '.join(named)} exclude each other" if named else "The new size is missing"
+        raise usage(f"{what}.", "Give one of --format 2880x1080, --margins L,R,T,B, --overscan L,R,T,B.")
     if place is not None and format is None:
-        raise _usage("--place goes with --format only.", "With --margins the sides say where the plate lies.")
-    task = _given(
-        format=_given(size=format, place=place) if format is not None else None, margins=margins, overscan=overscan
+        raise usage("--place goes with --format only.", "With --margins the sides say where the plate lies.")
+    task = given(
+        format=given(size=format, place=place) if format is not None else None, margins=margins, overscan=overscan
     )
     return _job(request, "extend", task)
 
 
 def inpaint_job(request: Request, *, matte: str, matte_channel: str | None) -> JobSpec:
     """A clean-up. Raises `JobFileError` where the options are no job."""
-    return _job(request, "inpaint", {"matte": _given(sequence={"path": matte}, channel=matte_channel)})
+    return _job(request, "inpaint", {"matte": given(sequence={"path": matte}, channel=matte_channel)})
 
 
 def continue_job(request: Request, *, head: int, tail: int) -> JobSpec:
     """Handles. Raises `JobFileError` where the options are no job."""
     if not head and not tail:
-        raise _usage("The handles are missing.", "Give --head 8, --tail 24 or both, in frames.")
-    return _job(request, "continue", _given(head=head or None, tail=tail or None))
+        raise usage("The handles are missing.", "Give --head 8, --tail 24 or both, in frames.")
+    return _job(request, "continue", given(head=head or None, tail=tail or None))
 
 
 def interpolate_job(request: Request, *, between: int | None, times: str | None) -> JobSpec:
     """In-betweens. Raises `JobFileError` where the options are no job."""
     if (between is None) == (times is None):
         what = "The in-betweens are missing" if between is None else "--between and --times exclude each other"
-        raise _usage(f"{what}.", "Give one of --between 1, --times 1001.5,1010.25.")
-    return _job(request, "interpolate", _given(between=between, times=times))
+        raise usage(f"{what}.", "Give one of --between 1, --times 1001.5,1010.25.")
+    return _job(request, "interpolate", given(between=between, times=times))
 
 
 def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
     spec = parse_job(
-        _given(
-            plate=_given(
+        given(
+            plate=given(
                 path=request.plate,
                 frames=request.plate_frames,
                 part=request.part,
@@ -61,23 +62,25 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
             **{task: what},
             frames=request.frames,
             engine=request.engine,
-            controls=_given(
+            model=request.model,
+            controls=given(
                 seed=request.seed,
                 source_frames=request.source_frames,
                 never_copy=request.never_copy,
                 movers=request.movers,
                 clean_plates=request.clean_plate or None,
                 parameters=_parameters(request) or None,
+                **steering(request),
             )
             or None,
-            output=_given(
+            output=given(
                 path=request.output,
                 sample_type=request.sample_type.value if request.sample_type else None,
                 compression=request.compression,
                 extras=request.extras.value if request.extras else None,
                 overwrite=request.overwrite or None,
             ),
-            labels=_given(show=request.show, sequence=request.sequence, shot=request.shot, artist=request.artist)
+            labels=given(show=request.show, sequence=request.sequence, shot=request.shot, artist=request.artist)
             or None,
             use="final" if request.final else None,
         )
@@ -85,7 +88,7 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
     if request.camera is not None:
         spec.controls.camera.CopyFrom(load_camera(request.camera))
     if request.tracks is None and request.tracks_y is not None:
-        raise _usage("--tracks-y goes with --tracks only.", "Give the file of tracks as well.")
+        raise usage("--tracks-y goes with --tracks only.", "Give the file of tracks as well.")
     if request.tracks is not None:
         spec.controls.trajectories.extend(load_tracks(request.tracks, upward_from=_upward_from(request)))
     return spec
@@ -93,10 +96,10 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
 
 def _parameters(request: Request) -> dict[str, object]:
     """The engine's parameters: those with an option of their own, and those named with --set."""
-    named = _given(quality=request.quality, search_range=request.search_range, fill=request.fill, grain=request.grain)
+    named = given(quality=request.quality, search_range=request.search_range, fill=request.fill, grain=request.grain)
     for name, value in map(_setting, request.settings or ()):
         if name in named:
-            raise _usage(f"The parameter '{name}' is given twice.", "Keep one of its option and --set.")
+            raise usage(f"The parameter '{name}' is given twice.", "Keep one of its option and --set.")
         named[name] = value
     return named
 
@@ -106,7 +109,7 @@ def _upward_from(request: Request) -> int | None:
     if request.tracks_y is None:
         if request.tracks is None or request.tracks.lower().endswith(".json"):
             return None
-        raise _usage(
+        raise usage(
             "A table of tracks does not say how its y counts.",
             "Add --tracks-y down (EXR), or --tracks-y up:1080 (Nuke and most trackers) with the format's rows.",
         )
@@ -114,25 +117,17 @@ def _upward_from(request: Request) -> int | None:
         return None
     rows = re.fullmatch(r"up:(\d{1,6})", request.tracks_y)
     if rows is None or not int(rows[1]):
-        raise _usage(f"'{request.tracks_y}' is no way to count y.", "Write --tracks-y down, or --tracks-y up:1080.")
+        raise usage(f"'{request.tracks_y}' is no way to count y.", "Write --tracks-y down, or --tracks-y up:1080.")
     return int(rows[1])
 
 
 def _setting(text: str) -> tuple[str, object]:
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise _usage(f"'{text}' is no setting.", "Write it like --set radius=3; `overscan engines` lists the names.")
+        raise usage(f"'{text}' is no setting.", "Write it like --set radius=3; `overscan engines` lists the names.")
     try:
         parsed = json.loads(value)
     except ValueError:
         parsed = {"True": True, "False": False}.get(value.strip(), value)
     # Only what is no plain value in JSON stays text; to force text on a number, quote it: --set name='"3"'.
     return name.strip(), parsed if isinstance(parsed, bool | int | float | str) else value
-
-
-def _given(**options: object) -> dict[str, object]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _usage(message: str, next_step: str) -> JobFileError:
-    return JobFileError([make_problem("USAGE", message, next_step=next_step)])

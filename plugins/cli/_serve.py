@@ -9,13 +9,20 @@ from typing import NoReturn
 
 
 def serve(
-    *, address: str | None, home: str | None, workers: int | None, idle_exit: float | None, log_level: str | None
+    *,
+    address: str | None,
+    home: str | None,
+    workers: int | None,
+    devices: str | None,
+    idle_exit: float | None,
+    log_level: str | None,
 ) -> NoReturn:
     """Become the service (on Windows: run it and wait); its exit code is ours."""
     options = {
         "--address": address,
         "--home": home,
         "--workers": workers,
+        "--devices": devices,
         "--idle-exit": idle_exit,
         "--log-level": log_level,
     }

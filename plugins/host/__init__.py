@@ -23,6 +23,8 @@ from overscan_host._frames import frames_from_text, frames_to_text
 from overscan_host._installation import Installation, installation
 from overscan_host._jobs import build_job
 from overscan_host._queue import CallbackQueue
+from overscan_host._refusals import RefusalError, StoppedError, refuse
+from overscan_host._steps import Ask, Steps, Task, Work, run_through
 from overscan_host._versions import (
     Place,
     at_version,
@@ -34,6 +36,7 @@ from overscan_host._versions import (
 
 __all__ = [
     "PROTOCOL",
+    "Ask",
     "Bridge",
     "BridgeError",
     "Call",
@@ -41,7 +44,12 @@ __all__ = [
     "Installation",
     "Place",
     "Problem",
+    "RefusalError",
+    "Steps",
+    "StoppedError",
+    "Task",
     "Watch",
+    "Work",
     "at_version",
     "build_job",
     "clean_environment",
@@ -50,7 +58,9 @@ __all__ = [
     "frames_to_text",
     "give_back_version",
     "installation",
+    "refuse",
     "reserve_version",
+    "run_through",
     "stable_text",
     "version_number",
     "version_text",

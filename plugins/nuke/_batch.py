@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import nuke
-from overscan_host import BridgeError, frames_from_text, frames_to_text
-from overscan_nuke import _exit_codes, _follow, _inside, _knobs, _run, _session
+from overscan_host import BridgeError, exit_codes, frames_from_text, frames_to_text
+from overscan_nuke import _follow, _inside, _knobs, _run, _session
 from overscan_nuke._handover import frames_on_disk
 from overscan_nuke._migration import migrate
 from overscan_nuke._refusals import StoppedError, refuse
@@ -76,15 +76,15 @@ def render_script(options: Options) -> int:
         return render_node(node, options)
     except BridgeError as error:
         _tell(f"overscan: {error_words(error)}")
-        return _exit_codes.exit_code(error.code)
+        return exit_codes.exit_code(error.code)
     except StoppedError:
-        return _exit_codes.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except KeyboardInterrupt:
         _tell("overscan: stopped; the job was cancelled and finished frames are kept")
-        return _exit_codes.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except (RuntimeError, OSError) as error:  # Nuke's own, such as a script that cannot be read
         _tell(f"overscan: {error}")
-        return _exit_codes.INTERNAL
+        return exit_codes.INTERNAL
     finally:
         _follow.forget_all()
         _session.close()
@@ -177,14 +177,14 @@ def _outcome(node: Any, name: str) -> int:
     _tell(progress_words(version))
     if version.state == "succeeded":
         sys.stdout.write(f"{version.path}\n")
-        return _exit_codes.DONE
+        return exit_codes.DONE
     if version.state == "cancelled":
-        return _exit_codes.CANCELLED
+        return exit_codes.CANCELLED
     for job in version.jobs:
         if job.state == "failed":
             answer = _session.bridge().request("job.get", {"job_id": job.job_id, "brief": True})
-            return _exit_codes.exit_code(str((answer.get("error") or {}).get("code", "STEP_FAILED")))
-    return _exit_codes.SERVICE if version.state == "lost" else _exit_codes.INTERNAL
+            return exit_codes.exit_code(str((answer.get("error") or {}).get("code", "STEP_FAILED")))
+    return exit_codes.SERVICE if version.state == "lost" else exit_codes.INTERNAL
 
 
 def _tell(words: str) -> None:

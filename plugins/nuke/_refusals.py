@@ -1,18 +1,7 @@
-"""Problems that are found in Nuke itself, in the same form as those of the service."""
+"""Problems that are found in Nuke itself, in the same form as those of the service (see `overscan_host`)."""
 
 from __future__ import annotations
 
-from overscan_host import BridgeError, Problem
+from overscan_host import RefusalError, StoppedError, refuse
 
-
-class RefusalError(BridgeError):
-    """What the node asks for cannot be done as it is; says what is wrong and what to do."""
-
-
-class StoppedError(Exception):
-    """The artist pressed cancel while the node prepared its job; nothing was sent."""
-
-
-def refuse(code: str, message: str, next_step: str = "", *, field: str = "", path: str = "") -> RefusalError:
-    """A `RefusalError` for one problem; docs/errors.md lists the codes."""
-    return RefusalError([Problem(code=code, message=message, next_step=next_step, field=field, path=path)])
+__all__ = ["RefusalError", "StoppedError", "refuse"]

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
-import time
-import traceback
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import nuke
+from overscan_host.selfcheck import Bench, SkippedError, plain
 from overscan_nuke import _selfcheck_exr as exr
+
+__all__ = [
+    "FIRST",
+    "HEIGHT",
+    "LAST",
+    "TALL",
+    "WIDE",
+    "WIDTH",
+    "Bench",
+    "SkippedError",
+    "compare_with_plate",
+    "new_read",
+    "plain",
+    "plate_samples",
+    "render",
+    "write_plate",
+]
 
 FIRST, LAST = 1001, 1004
 WIDTH, HEIGHT = 96, 64
@@ -21,79 +36,6 @@ WIDE, TALL = 112, 72
 _PAN = 4
 _AWKWARD = (-1.5, 65504.0, 6e-8, -0.0, 1.0, 12.25)
 """Samples that clamping, a transfer curve or rounding would change."""
-
-
-class SkippedError(Exception):
-    """A check cannot be made here; the message says why, and that is no failure."""
-
-
-class Bench:
-    """Where the checks work, and what they found."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.results: list[dict[str, Any]] = []
-        """One per check: name, verdict (ok, fail or skipped), message, seconds, and perhaps details."""
-        self.traces: list[dict[str, Any]] = []
-        """What Nuke did, one JSON object each, for the repository's double to be held against."""
-        self.kept: dict[str, Any] = {}
-        """What one check leaves for later ones."""
-
-    def run(self, name: str, check: Callable[[Bench], str]) -> None:
-        """Make a check; it returns what it found, and raises where that is wrong."""
-        began = time.monotonic()
-        details = ""
-        try:
-            verdict, message = "ok", check(self)
-        except SkippedError as skipped:
-            verdict, message = "skipped", str(skipped)
-        except Exception as error:
-            verdict, message = "fail", f"{type(error).__name__}: {error}"
-            details = traceback.format_exc()
-        seconds = round(time.monotonic() - began, 3)
-        result = {"name": name, "verdict": verdict, "message": message, "seconds": seconds, "details": details}
-        self.results.append(result)
-
-    def trace(self, kind: str, name: str, **facts: Any) -> None:
-        """Keep a trace."""
-        self.traces.append({"type": kind, "name": name, **facts})
-
-    def behaviour(self, name: str, act: Callable[[], Any]) -> Any:
-        """Do something of which the double must know how it comes out; keeps and returns the outcome."""
-        try:
-            value = act()
-        except Exception as error:
-            outcome = {"raises": type(error).__name__}
-        else:
-            outcome = {"gives": plain(value)}
-        self.trace("behaviour", name, **outcome)
-        return outcome
-
-    def need(self, name: str) -> Any:
-        """What an earlier check left; where that failed, this one cannot be made."""
-        if name not in self.kept:
-            raise SkippedError(f"an earlier check left no {name}")
-        return self.kept[name]
-
-    def private(self, text: str) -> str:
-        """The text without the names of folders and people that a report need not tell."""
-        for known, word in ((str(self.folder), "<folder>"), (str(Path.home()), "~")):
-            if len(known) > 1:
-                text = text.replace(known, word).replace(json.dumps(known)[1:-1], word)
-        return text
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    return type(value).__name__
 
 
 def plate_samples(frame: int) -> dict[str, list[float]]:

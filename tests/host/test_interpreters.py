@@ -18,7 +18,11 @@ from pathlib import Path
 import pytest
 from interpreters import VERSIONS, lay_down, python, run_unittests
 
-HOSTS_OWN = {"overscan_host": set(), "overscan_nuke": {"overscan_host", "nuke", "nukescripts"}}
+HOSTS_OWN = {
+    "overscan_host": set(),
+    "overscan_nuke": {"overscan_host", "nuke", "nukescripts"},
+    "overscan_resolve": {"overscan_host"},
+}
 """What besides itself and the standard library a package may import when it is loaded."""
 FORBIDDEN = ("grpc", "google", "numpy", "PySide2", "PySide6", "overscan")
 
@@ -26,9 +30,24 @@ FORBIDDEN = ("grpc", "google", "numpy", "PySide2", "PySide6", "overscan")
 TESTS = Path(__file__).parents[1]
 MODULES = {
     "host": ("test_host_bridge", "test_host_queue", "test_host_words"),
-    "hosts": ("test_nuke_double_graph", "test_nuke_double_scripts", "test_nuke_double_threads"),
+    "hosts": (
+        "test_nuke_double_graph",
+        "test_nuke_double_scripts",
+        "test_nuke_double_threads",
+        "test_resolve_double_fusion",
+        "test_resolve_double_media",
+        "test_resolve_double_timeline",
+        "test_resolve_double_windows",
+    ),
     "nuke": ("test_nuke_nodes", "test_nuke_parts", "test_nuke_settings", "test_nuke_steps", "test_nuke_upstream"),
     "nuke_panel": ("test_nuke_preferences", "test_nuke_queue_words"),
+    "resolve": (
+        "test_resolve_clips",
+        "test_resolve_restore",
+        "test_resolve_return",
+        "test_resolve_tasks",
+        "test_resolve_timing",
+    ),
 }
 """Test files that need nothing but the standard library, by their folder."""
 
@@ -36,7 +55,7 @@ MODULES = {
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[str]]]:
     """What the tests said in each Python that is here."""
-    laid_down = lay_down(tmp_path_factory.mktemp("python"), "overscan_host", "overscan_nuke")
+    laid_down = lay_down(tmp_path_factory.mktemp("python"), "overscan_host", "overscan_nuke", "overscan_resolve")
     modules = [TESTS / folder / f"{name}.py" for folder, names in MODULES.items() for name in names]
     with ThreadPoolExecutor(2) as pool:
         yield {
@@ -74,9 +93,11 @@ def test_no_test_file_is_left_out() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nothing_but_the_standard_library_is_loaded(version: str, tmp_path: Path) -> None:
-    laid_down = lay_down(tmp_path / "python", "overscan_host", "overscan_nuke")
-    look = f"import sys; sys.path.insert(0, {str(laid_down)!r}); import overscan_host, overscan_nuke, json; "
-    look += "print(json.dumps(sorted(sys.modules)))"
+    laid_down = lay_down(tmp_path / "python", "overscan_host", "overscan_nuke", "overscan_resolve")
+    look = (
+        f"import sys; sys.path.insert(0, {str(laid_down)!r}); import overscan_host, overscan_nuke, overscan_resolve; "
+    )
+    look += "import json; print(json.dumps(sorted(sys.modules)))"
     command = [str(python(version)), "-I", "-S", "-B", "-c", look]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}

@@ -133,7 +133,7 @@ def test_a_time_limit_and_ctrl_c_cancel_and_keep_what_is_there(batch: Batch, nuk
 
 
 def test_every_error_in_the_documentation_has_its_exit_code() -> None:
-    from overscan_nuke._exit_codes import exit_code
+    from overscan_host.exit_codes import exit_code
 
     text = (ROOT / "docs/errors.md").read_text()
     rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|.*\| (\d+) \|$", text, flags=re.MULTILINE)
