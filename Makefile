@@ -5,22 +5,25 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find core service plugins proto examples -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
+# Two at a time: many tests wait for processes. Those of one file stay together, for they share what they set up.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 .PHONY: demo test test-all lint benchmark clean
 
 demo: $(VENV)/installed ## extend the example plate, and say how well it went
 	$(BIN)/overscan demo --out demo
 
-test: lint ## format, lint, types, and every test but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test: lint $(VENV)/installed-models ## format, lint, types, and every test but the slow ones
+	$(PYTEST) -m "not slow"
 
-test-all: lint ## the slow and load tests too
-	$(BIN)/python -m pytest
+test-all: lint $(VENV)/installed-models ## the slow and load tests too
+	$(PYTEST)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	cd proto && ../$(BIN)/buf lint
-	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli -p overscan_host -p overscan_nuke
+	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli -p overscan_host -p overscan_nuke -p overscan_resolve
 
 DATA ?= ../shared/data
 SUITES ?=
@@ -34,6 +37,11 @@ clean:
 $(VENV)/installed: $(VENV)/build-tools pyproject.toml setup.py $(SOURCES)
 	rm -rf build
 	$(PIP) install --constraint constraints.txt --no-build-isolation '.[dev]'
+	touch $@
+
+# What learned engines run with: large, and nothing but they and their tests need it.
+$(VENV)/installed-models: $(VENV)/installed
+	$(PIP) install --constraint constraints.txt --no-build-isolation '.[models]'
 	touch $@
 
 $(VENV)/installed-benchmarks: $(VENV)/installed

@@ -18,9 +18,10 @@ FOLDERS = {
     "overscan.service": "service",
     "overscan.client": "plugins/client",
     "overscan.cli": "plugins/cli",
-    # Not in the namespace package: inside a host there is no Overscan, just these two folders.
+    # Not in the namespace package: inside a host there is no Overscan, just the first of these and its own.
     "overscan_host": "plugins/host",
     "overscan_nuke": "plugins/nuke",
+    "overscan_resolve": "plugins/resolve",
     "overscan.examples": "examples",
 }
 
@@ -81,6 +82,7 @@ if __name__ == "__main__":
             "overscan.core.report": ["pages/*"],
             "overscan.core.rights": ["cards/*.toml"],
             "overscan.examples": ["*.md", "*.yaml", "*/*.exr"],
+            "overscan_resolve": ["scripts/*/*", "fusion/*"],
         },
         cmdclass={"build_py": BuildWithStubs},
     )

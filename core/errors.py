@@ -139,6 +139,24 @@ class UnknownEngineError(OverscanError):
     code = "UNKNOWN_ENGINE"
 
 
+class UnknownModelError(OverscanError):
+    """The library has no model of that name, none that fits the engine, or several and the job names none."""
+
+    code = "UNKNOWN_MODEL"
+
+
+class ModelError(OverscanError):
+    """A model's folder holds what no model should, lacks what it needs, or is not what was added to the library."""
+
+    code = "MODEL"
+
+
+class ModelsNotInstalledError(OverscanError):
+    """The libraries that run models are not installed."""
+
+    code = "MODELS_NOT_INSTALLED"
+
+
 class PlateChangedError(OverscanError):
     """A promise-1 check failed: samples outside the generated region differ from the plate."""
 
@@ -177,6 +195,9 @@ _BY_CODE: dict[str, type[OverscanError]] = {
         DiskFullError,
         InvalidJobError,
         UnknownEngineError,
+        UnknownModelError,
+        ModelError,
+        ModelsNotInstalledError,
         PlateChangedError,
         PolicyError,
         PolicyFileError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +32,17 @@ class MatteSource:
     sequence: SequenceSource
     channel: str = ""
     """Empty means A where there is one, else the only channel, else R."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """One image: a still, or one frame of a sequence."""
+
+    sequence: SequenceSource
+    frame: int | None = None
+    """Which frame of the sequence; None for a still."""
+
+    @property
+    def alone(self) -> SequenceSource:
+        """The sequence with no other frame than this image."""
+        return self.sequence if self.frame is None else replace(self.sequence, frames=(self.frame,))

@@ -28,7 +28,10 @@ def main() -> int:
         metavar="SECONDS",
         help="end after so long without a job or a call (default: never)",
     )
-    parser.add_argument("--workers", metavar="N", help="render workers at once (default: 1)")
+    parser.add_argument("--workers", metavar="N", help="render workers at once (default: one per device)")
+    parser.add_argument(
+        "--devices", metavar="DEVICES", help="auto, cpu, or CUDA devices by number or UUID, e.g. 0,1 (default: auto)"
+    )
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     try:
         settings = Settings(**vars(parser.parse_args()))

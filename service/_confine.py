@@ -16,6 +16,8 @@ from pathlib import Path
 from overscan.core.errors import PolicyError
 
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf", ".h5", ".tflite", ".engine")
+_PARTS = (".json", ".jinja", ".model", ".py")
+"""What else of a model's folder decides what it makes, or would run."""
 _CALLS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 
 
@@ -25,14 +27,15 @@ class _Watch:
     def __init__(self) -> None:
         self.on = False
         self.files: frozenset[str] = frozenset()
+        self.folders: tuple[str, ...] = ()
         self.refused: list[PolicyError] = []
         self._hooked = False
 
-    def start(self, files: frozenset[str]) -> None:
+    def start(self, files: frozenset[str], folders: tuple[str, ...]) -> None:
         if not self._hooked:
             sys.addaudithook(self._heard)
             self._hooked = True
-        self.files, self.refused, self.on = files, [], True
+        self.files, self.folders, self.refused, self.on = files, folders, [], True
 
     def _heard(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self.on:
@@ -52,6 +55,16 @@ class _Watch:
                     f"the engine opened the weights '{name}', which it had not named and no policy has judged.",
                     "Use an engine that names what it loads; this one is at fault.",
                 )
+            elif self.folders and name.lower().endswith(_PARTS) and self._is_unjudged_part(name):
+                self._refuse(
+                    f"the engine opened '{name}' in the model's folder, which no policy has judged.",
+                    "Add the model to the library again (`overscan models`), where nobody writes to its folder.",
+                )
+
+    def _is_unjudged_part(self, name: str) -> bool:
+        """Whether a file is there, in the model's folder, and not one of those that were judged."""
+        real = os.path.realpath(name)
+        return real not in self.files and real.startswith(self.folders) and Path(real).exists()
 
     def _called(self, address: object) -> None:
         host = address[0] if isinstance(address, tuple) and address else None  # a Unix socket's is a text
@@ -78,7 +91,7 @@ def confined(files: Mapping[str, Path]) -> Iterator[None]:
 
     Raises `PolicyError` at what it may not do, and again at the end where the engine caught that and went on.
     """
-    _watch.start(frozenset(os.path.realpath(path) for path in files.values()))
+    _watch.start(frozenset(os.path.realpath(path) for path in files.values()), _folders(files))
     try:
         yield
     except Exception as error:  # whatever the engine made of the refusal, the refusal is what went wrong
@@ -89,6 +102,16 @@ def confined(files: Mapping[str, Path]) -> Iterator[None]:
         _watch.on = False
     if _watch.refused:
         raise _watch.refused[0]
+
+
+def _folders(files: Mapping[str, Path]) -> tuple[str, ...]:
+    """The folders that a model's `files` lie in by their names, each with a separator at its end."""
+    found = set()
+    for name, path in files.items():
+        place = Path(path).as_posix()
+        if place.endswith(f"/{name}"):
+            found.add(os.path.realpath(place[: -len(name)]) + os.sep)
+    return tuple(sorted(found))
 
 
 def _is_here(host: str) -> bool:

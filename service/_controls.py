@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from google.protobuf.struct_pb2 import Value
 
-from overscan.core import controls as core_controls
 from overscan.core.engines import EngineCard, Parameter
 from overscan.core.errors import ErrorRecord, InvalidJobError, OverscanError
 from overscan.core.jobs import ParameterValue, Task
-from overscan.service._errors import InvalidParameterError, UnsupportedControlError, UnsupportedError
+from overscan.service._errors import InvalidParameterError, UnsupportedControlError
 from overscan.v1.controls_pb2 import Controls
 from overscan.v1.job_pb2 import JobSpec
-
-_HANDED_ON = {"seed", "parameters", *(field.name for field in fields(core_controls.Controls))}
-"""The controls that core's `Job` has a place for."""
 
 
 def check_request(spec: JobSpec, *, card: EngineCard) -> tuple[dict[str, ParameterValue], list[ErrorRecord]]:
@@ -56,14 +50,6 @@ def _check_controls(controls: Controls, card: EngineCard) -> list[OverscanError]
                     next_step=f"Leave it out; the engine takes: {', '.join(card.controls) or 'no controls'}.",
                     field=field,
                     actual=name,
-                )
-            )
-        elif name not in _HANDED_ON:
-            found.append(
-                UnsupportedError(
-                    f"this version of the service cannot hand '{name}' to an engine.",
-                    next_step="Leave it out.",
-                    field=field,
                 )
             )
     return found

@@ -155,7 +155,8 @@ def engine_to_wire(entry: EngineEntry) -> engine_pb2.Engine:
             max_pixels=card.limits.max_pixels or 0,
         ),
         rights=card_to_wire(card.rights, version=card.version),
-        available=True,
+        available=not entry.reason,
+        unavailable_reason=entry.reason,
     )
 
 

@@ -23,9 +23,10 @@ _FILE = "One of the job's files may be damaged in a way that crashes its reader:
 class Inspector:
     """Plans jobs and knows the engines; safe to use from any thread."""
 
-    def __init__(self, *, settings: Settings) -> None:
+    def __init__(self, *, settings: Settings, device: str | None = None) -> None:
         self._settings = settings
-        self._worker = Worker(name="inspector", settings=settings)
+        # It plans for a device of the kind that renders.
+        self._worker = Worker(name="inspector", settings=settings, device=device, plans_only=True)
         self._asking = threading.Lock()
         self._engines: tuple[messages.EngineEntry, ...] | None = None
         self._checkers = tuple(Worker(name=f"verify-{number}", settings=settings) for number in range(_CHECKERS_MAX))

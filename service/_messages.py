@@ -94,7 +94,7 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineEntry:
-    """An installed engine. `card` is None where it does not load, and `reason` says why."""
+    """An installed engine. `card` is None where it does not load; `reason` says why it cannot run here."""
 
     name: str
     card: EngineCard | None
@@ -120,7 +120,7 @@ class FrameFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewMade:
-    """A small picture of a finished frame."""
+    """A small picture of a frame, finished or in the making."""
 
     frame: int
     media_type: str

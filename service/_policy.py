@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from overscan.core.engines import Engine, Notice, Plan, installed_engines, load_engine
-from overscan.core.errors import OverscanError, PolicyError
+from overscan.core.errors import InvalidJobError, OverscanError, PolicyError
 from overscan.core.jobs import Job
 from overscan.core.ledger import standings
 from overscan.core.rights import Clearance, clear, policy_root, refusal_record
@@ -33,6 +33,7 @@ def clearance(*, job: Job) -> Clearance:
 def cleared_plan(*, job: Job) -> Plan:
     """The engine's plan with the policy's decision; no code of an engine plans for what is not allowed."""
     try:
+        _require_wanted(job)
         found = clearance(job=job)
         if not found.decision.allowed:
             return Plan(problems=(refusal_record(found.decision),), decision=found.decision)
@@ -67,6 +68,17 @@ def cleared(*, job: Job, plan: Plan, warn: Callable[[Notice], None]) -> Iterator
         yield load_engine(job.engine)
     if found.sealed is not None:
         found.sealed.check()
+
+
+def _require_wanted(job: Job) -> None:
+    """A model that is named and not loaded would be dropped in silence."""
+    if job.model and not callable(getattr(load_engine(job.engine), "model", None)):
+        raise InvalidJobError(
+            f"the engine '{job.engine}' loads no model, and the job names '{job.model}'.",
+            next_step="Leave out --model, or name an engine that runs that model: `overscan models list` shows them.",
+            field="model",
+            actual=job.model,
+        )
 
 
 def _require_same(name: str, *, version: str) -> None:

@@ -1,10 +1,11 @@
-"""Small pictures of finished frames, for people to look at while a job runs. Made in workers, which have the pixels."""
+"""Small pictures of frames, for people to look at while a job runs. Made in workers, which have the pixels."""
 
 from __future__ import annotations
 
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,16 @@ class Previews:
 
         Never raises: a job does not fail for want of a picture.
         """
+        return self._made(job, frame, lambda: _shown(job, path))
+
+    def draw(self, *, job: Job, frame: int, picture: Pixels) -> Picture | None:
+        """A picture of a frame in the making, `(height, width, 3)` and display-referred 0..1, where one is due.
+
+        Never raises either.
+        """
+        return self._made(job, frame, lambda: _small(picture))
+
+    def _made(self, job: Job, frame: int, make: Callable[[], Pixels]) -> Picture | None:
         if not self._making.acquire(blocking=False):
             return None
         try:
@@ -60,7 +71,7 @@ class Previews:
                 return None
             self._output = job.output.path
             try:
-                data = _encode(_shown(job, path))
+                data = _encode(make())
             except Exception:
                 traceback.print_exc()
                 data = None
@@ -99,6 +110,15 @@ def _shown(job: Job, path: Path) -> Pixels:
     )
     rgb: Pixels = np.broadcast_to(small, (*small.shape[:2], 3)).astype(np.float32)
     return to_display(_config(), rgb, space)
+
+
+def _small(picture: Pixels) -> Pixels:
+    """A picture that is display-referred already, no larger than one of a frame."""
+    rows, columns = picture.shape[:2]
+    scale = min(1.0, _LONGEST_SIDE / max(rows, columns))
+    clean = np.clip(np.nan_to_num(picture.astype(np.float32), nan=0.0), 0.0, 1.0)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return cv2.resize(clean, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], 3).astype(np.float32)
 
 
 def _samples(plane: npt.NDArray[np.generic], bits: int) -> Pixels:

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from overscan.core.errors import OverscanError
 from overscan.service._address import choose_address
+from overscan.service._devices import render_devices
 from overscan.service._engines import EngineServicer
 from overscan.service._errors import AddressError
 from overscan.service._events import EventLog
@@ -78,9 +79,11 @@ class _Service:
         self._store = Store(path=settings.database)
         self._log = EventLog(store=self._store)
         self._scheduler = Scheduler(store=self._store, log=self._log, settings=settings)
-        self._inspector = Inspector(settings=settings)
+        devices = render_devices(settings.devices)
+        self._inspector = Inspector(settings=settings, device=devices[0])
         self._slots = [
-            Slot(number=number, scheduler=self._scheduler, settings=settings) for number in range(settings.workers)
+            Slot(number=number, scheduler=self._scheduler, settings=settings, device=devices[number % len(devices)])
+            for number in range(settings.workers or len(devices))
         ]
         self._health = health.HealthServicer()
         self._server = self._build()

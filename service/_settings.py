@@ -32,8 +32,13 @@ class Settings(BaseSettings):
     """Folder of the policies; None for ``policies`` in the home."""
     idle_exit_seconds: float | None = Field(default=None, gt=0)
     """End when nothing was queued, running or calling for so long; None never."""
-    workers: int = Field(default=1, ge=1, le=64)
-    """Render workers at once; one per device."""
+    workers: int | None = Field(default=None, ge=1, le=64)
+    """Render workers at once; None for one per device."""
+    devices: str = "auto"
+    """``auto`` for every CUDA device, and the CPU (or what else there is) where there is none; ``cpu``; or CUDA devices
+    by number or UUID, with commas between. Workers share them where there are more workers."""
+    model_memory: int | None = Field(default=None, ge=0)
+    """Bytes that a worker may keep models in between jobs; None leaves it to the device's own memory."""
     log_level: str = "INFO"
     plan_seconds_max: float = Field(default=300.0, gt=0)
     """Longest that planning a job may take."""

@@ -26,11 +26,11 @@ _STORE_FAULTS = (DiskFullError, OperationalError, OSError)
 class Slot(threading.Thread):
     """Takes work, has its worker do it, reports what came of it. Lives as long as the service."""
 
-    def __init__(self, *, number: int, scheduler: Scheduler, settings: Settings) -> None:
+    def __init__(self, *, number: int, scheduler: Scheduler, settings: Settings, device: str | None = None) -> None:
         super().__init__(name=f"slot-{number}")
         self._scheduler = scheduler
         self._settings = settings
-        self._worker = Worker(name=f"render-{number}", settings=settings)
+        self._worker = Worker(name=f"render-{number}", settings=settings, device=device)
         self._closing = threading.Event()
 
     def close(self) -> None:

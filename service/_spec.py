@@ -6,19 +6,14 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from overscan.core import jobs
-from overscan.core.controls import Camera, CameraSample, Controls, PointTrajectory, TrajectoryPoint
-from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, OverscanError
-from overscan.core.frames import format_frames
-from overscan.service._errors import PlanRefusedError, UnsupportedError
-from overscan.service._frame_sets import read_frames
-from overscan.v1 import controls_pb2
-from overscan.v1.frames_pb2 import FrameSet
+from overscan.core.controls import Controls
+from overscan.service._errors import PlanRefusedError
+from overscan.service._spec_controls import read_controls
+from overscan.service._spec_media import MediaReader
 from overscan.v1.geometry_pb2 import Margins, Size
 from overscan.v1.job_pb2 import JobSpec, Use
-from overscan.v1.media_pb2 import MatteRef, SequenceRef
 from overscan.v1.output_pb2 import ExtrasMode, OutputSpec, SampleType
 from overscan.v1.task_pb2 import ExtendTask, GenerateTask, InterpolateTask
 
@@ -36,6 +31,8 @@ _SAMPLE_TYPES = {
     SampleType.SAMPLE_TYPE_HALF: jobs.SampleType.HALF,
     SampleType.SAMPLE_TYPE_FLOAT: jobs.SampleType.FLOAT,
 }
+_NAMES = {"movers": "movers matte", "never_copy": "never-copy matte"}
+"""Roles of pictures whose names do not say what they are."""
 _USES = {Use.USE_UNSPECIFIED: jobs.Use.TEMP, Use.USE_TEMP: jobs.Use.TEMP, Use.USE_FINAL: jobs.Use.FINAL}
 
 
@@ -57,11 +54,8 @@ def output_key(path: str) -> str:
     return os.path.normcase(text)
 
 
-class _Reader:
+class _Reader(MediaReader):
     """Reads a spec and collects what is wrong with it."""
-
-    def __init__(self) -> None:
-        self.problems: list[ErrorRecord] = []
 
     def job(self, spec: JobSpec, parameters: Mapping[str, jobs.ParameterValue]) -> jobs.Job | None:
         task = self.task(spec)
@@ -74,12 +68,12 @@ class _Reader:
         elif task is not None and not generates:
             self.bad("plate", "the job has no plate.", "Give the path pattern of the plate.")
         frames = self.frames(spec.frames, "frames")
-        steering = self.controls(spec.controls)
+        steering = read_controls(spec.controls, self)
         output = self.output(spec.output)
         use = _USES.get(spec.use)
         if use is None:
             self.bad("use", f"the use {spec.use} is unknown.", "Use temp or final.")
-        self.not_over_inputs(spec)
+        self.not_over_inputs(spec, steering)
         if task is None or use is None or self.problems:
             return None
         return jobs.Job(
@@ -158,60 +152,6 @@ class _Reader:
             colour_space=task.color_space,
         )
 
-    def controls(self, given: controls_pb2.Controls) -> Controls:
-        """The controls that core knows; those it does not are refused with the engine's card in hand."""
-        return Controls(
-            source_frames=self.frames(given.source_frames, "controls.source_frames"),
-            movers=self.matte(given.movers, "controls.movers") if given.HasField("movers") else None,
-            never_copy=self.matte(given.never_copy, "controls.never_copy") if given.HasField("never_copy") else None,
-            clean_plates=tuple(
-                self.sequence(clean, f"controls.clean_plates[{index}]")
-                for index, clean in enumerate(given.clean_plates)
-            ),
-            camera=self.camera(given.camera) if given.HasField("camera") else None,
-            trajectories=tuple(
-                self.trajectory(track, f"controls.trajectories[{index}]")
-                for index, track in enumerate(given.trajectories)
-            ),
-        )
-
-    def camera(self, camera: controls_pb2.Camera) -> Camera:
-        if camera.HasField("strength") and camera.strength != 1:
-            self.add(
-                UnsupportedError(
-                    "this version follows a camera strictly or not at all.",
-                    next_step="Leave the strength out.",
-                    field="controls.camera.strength",
-                    expected="1",
-                    actual=f"{camera.strength:g}",
-                )
-            )
-        samples = (
-            CameraSample(
-                frame=sample.frame,
-                matrix=tuple(sample.matrix),
-                focal_length_mm=sample.focal_length_mm,
-                horizontal_aperture_mm=sample.horizontal_aperture_mm,
-                vertical_aperture_mm=sample.vertical_aperture_mm,
-            )
-            for sample in camera.samples
-        )
-        return Camera(samples=tuple(sorted(samples, key=lambda sample: sample.frame)))
-
-    def trajectory(self, track: controls_pb2.PointTrajectory, field: str) -> PointTrajectory:
-        nowhere = [point.frame for point in track.points if not point.HasField("position")]
-        if nowhere:
-            self.bad(
-                field,
-                f"the track '{track.name}' has no position at {format_frames(nowhere)}.",
-                "Leave the frames out in which the point is lost.",
-            )
-        points = (
-            TrajectoryPoint(frame=point.frame, x=point.position.x, y=point.position.y, occluded=point.occluded)
-            for point in track.points
-        )
-        return PointTrajectory(name=track.name, points=tuple(sorted(points, key=lambda point: point.frame)))
-
     def output(self, output: OutputSpec) -> jobs.OutputSpec:
         self.path(output.path, "output.path", "Give the path pattern of the result, e.g. /shots/sh010/out.%04d.exr.")
         extras = _EXTRAS.get(output.extras)
@@ -227,62 +167,19 @@ class _Reader:
             overwrite=output.overwrite,
         )
 
-    def matte(self, matte: MatteRef, field: str) -> jobs.MatteSource:
-        return jobs.MatteSource(sequence=self.sequence(matte.sequence, f"{field}.sequence"), channel=matte.channel)
-
-    def sequence(self, sequence: SequenceRef, field: str) -> jobs.SequenceSource:
-        if sequence.WhichOneof("location") == "upload_id":
-            self.add(
-                UnsupportedError(
-                    "this version of the service does not take uploaded frames.",
-                    next_step="Put the frames where the service can read them, and give their path.",
-                    field=f"{field}.upload_id",
-                )
-            )
-        else:
-            self.path(sequence.path, f"{field}.path", "Give the path pattern of the frames.")
-        return jobs.SequenceSource(
-            path=sequence.path,
-            frames=self.frames(sequence.frames, f"{field}.frames"),
-            part=sequence.part,
-            layer=sequence.layer,
-            view=sequence.view,
-            colour_space=sequence.color_space,
-            pixel_aspect=self.pixel_aspect(sequence.pixel_aspect, f"{field}.pixel_aspect"),
-        )
-
-    def path(self, path: str, field: str, next_step: str) -> None:
-        if not path:
-            self.bad(field, "the path is missing.", next_step)
-        elif "\0" in path:
-            self.bad(field, "the path has a zero byte in it.", "Give a plain path.")
-        elif not Path(path).is_absolute():
-            self.bad(
-                field,
-                f"the path '{path}' is relative, and the service's folder is not yours.",
-                "Give an absolute path.",
-                actual=path,
-            )
-
-    def not_over_inputs(self, spec: JobSpec) -> None:
+    def not_over_inputs(self, spec: JobSpec, steering: Controls) -> None:
         """The result must never land on anything that the job reads, with `overwrite` or without."""
         inputs = [
             ("plate", spec.plate.path),
             ("matte", spec.inpaint.matte.sequence.path),
-            ("movers matte", spec.controls.movers.sequence.path),
-            ("never-copy matte", spec.controls.never_copy.sequence.path),
-            *(("clean plate", clean.path) for clean in spec.controls.clean_plates),
+            *(
+                (_NAMES.get(given.role, given.role.replace("_", " ")), given.source.path)
+                for given in steering.pictures()
+            ),
         ]
         for name, path in inputs:
             if path and spec.output.path and output_key(path) == output_key(spec.output.path):
                 self.bad("output.path", f"the result would be written over the {name}.", "Give another output path.")
-
-    def frames(self, frame_set: FrameSet, field: str) -> tuple[int, ...] | None:
-        try:
-            return read_frames(frame_set, field=field)
-        except FrameRangeError as error:
-            self.add(error)
-            return None
 
     def size(self, size: Size, field: str) -> tuple[int, int]:
         if not size.width or not size.height:
@@ -293,17 +190,6 @@ class _Reader:
                 actual=f"{size.width}x{size.height}",
             )
         return (size.width, size.height)
-
-    def pixel_aspect(self, value: float, field: str) -> float | None:
-        if value < 0 or not math.isfinite(value):
-            self.bad(field, f"the pixel aspect {value} is not above 0.", "Give width over height, e.g. 2.0.")
-        return value or None
-
-    def bad(self, field: str, message: str, next_step: str, *, actual: str = "") -> None:
-        self.add(InvalidJobError(message, next_step=next_step, field=field, actual=actual))
-
-    def add(self, error: OverscanError) -> None:
-        self.problems.append(error.record)
 
 
 def _margins(margins: Margins) -> jobs.Margins:

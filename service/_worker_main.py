@@ -25,6 +25,9 @@ from overscan.service._locks import FileLock
 from overscan.service._policy import cleared, cleared_plan
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from overscan.core.orders import ReceiptOrder
     from overscan.core.receipts import Witness
     from overscan.service._previews import Previews
@@ -170,13 +173,10 @@ class Worker:
 
     def take_down(self, body: messages.RunStep, *, frame: int, path: Path) -> None:
         """Have a finished frame hashed and signed, beside the making of the next."""
-        if body.keys is None:
+        witness = self._witness_of(body)
+        if witness is None:
             return
-        if self._witness is None:
-            from overscan.core.receipts import Witness
-
-            self._witness = Witness(keys=body.keys)
-        self._witness.offer(
+        witness.offer(
             job=body.job,
             decision=body.plan.decision,
             work_folder=Path(body.work_folder),
@@ -185,17 +185,29 @@ class Worker:
             path=path,
         )
 
-    def preview(self, number: int, body: messages.RunStep, *, frame: int, path: Path) -> None:
-        """Send a picture of a frame that has just been written, where one is due."""
+    def _witness_of(self, body: messages.RunStep) -> Witness | None:
+        """Who signs; None where nothing is signed."""
+        if self._witness is None and body.keys is not None:
+            from overscan.core.receipts import Witness
+
+            self._witness = Witness(keys=body.keys)
+        return self._witness
+
+    def preview(self, number: int, body: messages.RunStep, *, frame: int, shown: Path | NDArray[np.float32]) -> None:
+        """Send a picture of a frame where one is due: of its file, just written, or of what it is to be so far."""
         from overscan.service._previews import PREVIEW_BYTES_MAX, Previews
 
         if self._previews is None:
             self._previews = Previews()
-        picture = self._previews.offer(job=body.job, frame=frame, path=path)
+        if isinstance(shown, Path):
+            picture = self._previews.offer(job=body.job, frame=frame, path=shown)
+        else:
+            picture = self._previews.draw(job=body.job, frame=frame, picture=shown)
         if picture is not None:
             media_type, data = picture.media_type, picture.data
-            if self._witness is not None:
-                data = self._witness.signed(
+            witness = self._witness_of(body)
+            if witness is not None:
+                data = witness.signed(
                     data,
                     media_type=media_type,
                     job=body.job,
@@ -284,13 +296,18 @@ class PipeReporter:
         self._worker.send(self._number, messages.FrameFinished(frame=frame, path=str(path), seconds=seconds))
         if self._step is not None:
             self._worker.take_down(self._step, frame=frame, path=Path(path))
-            self._worker.preview(self._number, self._step, frame=frame, path=Path(path))
+            self._worker.preview(self._number, self._step, frame=frame, shown=Path(path))
 
     def warn(self, *, notice: Notice) -> None:
         """Pass a warning on, once."""
         if notice not in self._said:
             self._said.add(notice)
             self._worker.send(self._number, messages.Warned(notice=notice))
+
+    def preview(self, *, frame: int, picture: NDArray[np.float32]) -> None:
+        """Pass on a picture of a frame in the making, where one is due: `(h, w, 3)`, display-referred 0 to 1."""
+        if self._step is not None:
+            self._worker.preview(self._number, self._step, frame=frame, shown=picture)
 
     def check_cancelled(self) -> None:
         """Raise `CancelledError` where the step should stop."""
@@ -310,7 +327,17 @@ def _entry(name: str, found: object) -> messages.EngineEntry:
         return messages.EngineEntry(name=name, card=None, reason=f"{type(error).__name__}: {error}")
     if not isinstance(card, EngineCard):
         return messages.EngineEntry(name=name, card=None, reason=f"its card is a {type(card).__name__}")
-    return messages.EngineEntry(name=name, card=card)
+    return messages.EngineEntry(name=name, card=card, reason=_unavailable(engine))
+
+
+def _unavailable(engine: object) -> str:
+    """Why an engine that loads cannot run here; empty where it can."""
+    ask = getattr(engine, "unavailable", None)
+    try:
+        return str(ask()) if callable(ask) else ""
+    except Exception as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"
 
 
 class _WorkFolderGoneError(OverscanError):

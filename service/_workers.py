@@ -21,6 +21,7 @@ from typing import Any
 
 from overscan import core
 from overscan.service import _messages as messages
+from overscan.service._devices import device_environment
 from overscan.service._errors import ServiceClosingError, WorkerDiedError
 from overscan.service._locks import FileLock
 from overscan.service._settings import Settings
@@ -28,8 +29,14 @@ from overscan.service._settings import Settings
 _LOG = logging.getLogger(__name__)
 _EXIT_SECONDS_MAX = 5.0
 _LOGS_KEPT = 40
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-"""Tells libraries not to try what `_confine` would refuse them."""
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
+}
+"""Tells libraries not to try what `_confine` would refuse them, and never to run code that comes with a model."""
 _starts = itertools.count(1)
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 """Linux kills a worker when the *thread* that started it ends: start them all from one that stays."""
@@ -75,8 +82,11 @@ class Stop:
 class Worker:
     """One worker process, started when needed, one request at a time."""
 
-    def __init__(self, *, name: str, settings: Settings) -> None:
+    def __init__(self, *, name: str, settings: Settings, device: str | None = None, plans_only: bool = False) -> None:
+        """`device` is what it sees (`render_devices`); with `plans_only` it plans for workers that render."""
         self.name = name
+        self._device = device
+        self._plans = {"OVERSCAN_PLANS_ONLY": "1"} if plans_only else {}
         self.log_path = settings.logs / f"worker-{name}.log"
         self._settings = settings
         self._lock = threading.Lock()
@@ -152,7 +162,7 @@ class Worker:
         raise AssertionError("unreachable")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        _prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + self._settings.workers)
+        _prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + (self._settings.workers or 0))
         self.log_path = self._settings.logs / f"worker-{self.name}-{os.getpid()}-{next(_starts)}.log"
         lock = self._settings.run / f"worker-{self.name}.lock"
         settle(lock=lock)
@@ -169,6 +179,9 @@ class Worker:
             environment = {
                 **os.environ,
                 **_OFFLINE,
+                **device_environment(self._device),
+                **_memory(self._settings),
+                **self._plans,
                 "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache)),
                 "OVERSCAN_HOME": str(self._settings.home),
                 # Empty stands for the home's own folder, which need not be there; one that is named must be.
@@ -236,6 +249,11 @@ class Worker:
                 os.killpg(process.pid, signal.SIGKILL)
                 return
         process.kill()
+
+
+def _memory(settings: Settings) -> dict[str, str]:
+    """How much memory a worker may keep models in."""
+    return {} if settings.model_memory is None else {"OVERSCAN_MODEL_MEMORY": str(settings.model_memory)}
 
 
 def settle(*, lock: Path) -> None:

@@ -1,6 +1,7 @@
 """Engines: what they promise, and where to find them."""
 
 from overscan.core.engines._protocol import (
+    ConditionalEngine,
     Context,
     Engine,
     EngineCard,
@@ -10,6 +11,7 @@ from overscan.core.engines._protocol import (
     Notice,
     Parameter,
     Plan,
+    PreviewReporter,
     Reporter,
     Step,
 )
@@ -17,6 +19,7 @@ from overscan.core.engines._registry import InstalledEngine, installed_engines, 
 from overscan.core.rights import ModelFiles, RightsCard, TrainingData
 
 __all__ = [
+    "ConditionalEngine",
     "Context",
     "Engine",
     "EngineCard",
@@ -28,6 +31,7 @@ __all__ = [
     "Notice",
     "Parameter",
     "Plan",
+    "PreviewReporter",
     "Reporter",
     "RightsCard",
     "Step",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from overscan.core.errors import ErrorRecord
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job, ParameterValue, Task
 from overscan.core.rights import Decision, ModelFiles, RightsCard
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +190,19 @@ class ModelEngine(Engine, Protocol):
         Called before a job is planned and before every step, in the process that will load the files: they are hashed,
         and the policy decides on the hashes. They are looked at again when the step is done. Loads nothing itself.
         """
+
+
+@runtime_checkable
+class ConditionalEngine(Engine, Protocol):
+    """An engine that cannot run on every machine; one without this method can."""
+
+    def unavailable(self) -> str:
+        """Why it cannot run here and what to do, e.g. a library that is not installed; empty where it can. Cheap."""
+
+
+@runtime_checkable
+class PreviewReporter(Reporter, Protocol):
+    """A reporter that also takes pictures of frames in the making; one without this method takes none."""
+
+    def preview(self, *, frame: int, picture: npt.NDArray[np.float32]) -> None:
+        """`picture` is ``(height, width, 3)``, display-referred 0 to 1, of any size. May be called often."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from overscan.core import plates
 from overscan.core.errors import OverscanError
-from overscan.core.jobs import Inpaint, Job, MatteSource, SequenceSource
+from overscan.core.jobs import Inpaint, Job, SequenceSource
 from overscan.core.ledger._asset import Asset, Consent
 from overscan.core.ledger._store import Contents, read_ledger
 from overscan.core.rights import AssetStanding
@@ -63,8 +63,9 @@ def objection(asset: Asset, *, show: str, use: str, today: date) -> tuple[str, s
 def standings(*, job: Job, root: Path, today: date) -> tuple[AssetStanding, ...]:
     """What the ledger in the home folder `root` says of the inputs of `job`.
 
-    One for each asset in each input. Where files of a picture to take light from are in no asset, there is one more,
-    with an empty id; of plates and mattes, which a show makes itself, only assets are spoken of. Files are known by
+    One for each asset in each input. Where files of a picture to take from are in no asset, there is one more,
+    with an empty id; of plates, mattes and passes, which a show makes itself,
+    only assets are spoken of. Files are known by
     their content, wherever they lie and whatever they are called. A picture that lies where an asset was and has
     another content is not cleared. Raises `LedgerError`, and the errors of reading files.
     """
@@ -82,22 +83,16 @@ class _Given:
 
     source: SequenceSource
     must_be_known: bool
-    """Whether it is somebody's work beside the show's own plates and mattes."""
+    """Whether it is somebody's work beside the show's own plates, mattes and rendered passes."""
 
 
 def _inputs(job: Job) -> Iterator[_Given]:
-    """All inputs; of the controls whatever names pictures, so that no new one is forgotten here."""
     if job.plate is not None:
         yield _Given(source=job.plate, must_be_known=False)
     if isinstance(job.task, Inpaint):
         yield _Given(source=job.task.matte.sequence, must_be_known=False)
-    for entry in fields(job.controls):
-        value = getattr(job.controls, entry.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, MatteSource):
-                yield _Given(source=item.sequence, must_be_known=False)
-            elif isinstance(item, SequenceSource):
-                yield _Given(source=item, must_be_known=True)
+    for picture in job.controls.pictures():
+        yield _Given(source=picture.source, must_be_known=not picture.own)
 
 
 def _judged(given: _Given, job: Job, contents: Contents, memo: plates.HashMemo, today: date) -> Sequence[AssetStanding]:

@@ -80,7 +80,7 @@ def audit(*, result: str, plate: str = "", keys: KeySource, archive: Path | None
     yield from known.missing()
     yield from _summary(tally)
     for receipt in known.receipts():
-        yield from check_surroundings(receipt, plate=plate)
+        yield from check_surroundings(receipt, plate=plate, folder=Path(result).parent)
 
 
 def header_receipts(result: str) -> dict[int, Receipt]:

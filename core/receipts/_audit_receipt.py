@@ -13,6 +13,7 @@ from overscan.core.errors import MissingFramesError, OverscanError, UnreadableIm
 from overscan.core.plates import Sequence, sha256_of
 from overscan.core.receipts._document import (
     Input,
+    InputFile,
     JobReceipt,
     ReceiptError,
     content_digest,
@@ -85,9 +86,12 @@ def signature_finding(signature: Signature | None, path: Path, *, what: str, fra
     return Finding(subject=Subject.SIGNATURE, state=state, detail=detail, path=str(signature_path(path)), frame=frame)
 
 
-def check_surroundings(receipt: JobReceipt, *, plate: str) -> Iterator[Finding]:
-    """Check the files that a receipt names besides the frames; `plate` is where the plate is, empty for as named."""
+def check_surroundings(receipt: JobReceipt, *, plate: str, folder: Path) -> Iterator[Finding]:
+    """Check the files that a receipt names besides the frames; `plate` is where the plate is, empty for as named, and
+    `folder` where the frames are."""
     yield from _policies(receipt)
+    for file in receipt.beside:
+        yield _beside(file, folder)
     for source in receipt.inputs:
         yield from _input(source, moved=plate if source.role == "plate" else "")
 
@@ -128,6 +132,17 @@ def _policies(receipt: JobReceipt) -> Iterator[Finding]:
         except UnreadableImageError:
             state, detail = State.UNKNOWN, f"{name} is not there any more."
         yield Finding(subject=subject, state=state, detail=detail, path=file.path)
+
+
+def _beside(file: InputFile, folder: Path) -> Finding:
+    path = folder / Path(file.path).name
+    state, detail = State.INTACT, f"'{path.name}' beside the frames is what the job wrote."
+    try:
+        if sha256_of(path) != file.sha256:
+            state, detail = State.CHANGED, f"'{path.name}' beside the frames is not the file that the job wrote."
+    except UnreadableImageError:
+        state, detail = State.MISSING, f"'{path.name}', which the job wrote beside the frames, is not there."
+    return Finding(subject=Subject.EXTRAS, state=state, detail=detail, path=str(path))
 
 
 def _input(source: Input, *, moved: str) -> Iterator[Finding]:

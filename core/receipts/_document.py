@@ -72,7 +72,8 @@ class Input:
     __pydantic_config__ = _STRICT
 
     role: str
-    """plate, matte, movers, never_copy or clean_plate."""
+    """plate, matte, movers, never_copy, clean_plate, keyframe, reference, motion_source, pose_source, or the kind of a
+    pass with ``_pass`` behind it."""
     pattern: str
     """Path pattern, absolute."""
     frames: tuple[InputFile, ...]
@@ -281,6 +282,8 @@ class JobReceipt:
     frames: tuple[FrameFacts, ...] = field(repr=False)
     assets: tuple[str, ...] = ()
     """Ids, in the clearance ledger, of the assets among the inputs."""
+    beside: tuple[InputFile, ...] = ()
+    """Further files that the job wrote, e.g. sound, by their names in the folder of the receipt."""
     run: Run
 
 

@@ -31,7 +31,7 @@ class Subject(str, Enum):
     INPUT = "input"
     FRAME = "frame"
     EXTRAS = "extras"
-    """The sidecar with a frame's extra layers."""
+    """The sidecar with a frame's extra layers, or another file beside the frames, e.g. sound."""
     SOURCES = "sources"
     """Whether the source layers tell where copied pixels come from."""
 

@@ -35,6 +35,7 @@ from overscan.core.receipts._record import FrameFiles, keep, kept, record
 from overscan.core.receipts._rights import engine_facts, model_facts, policy_facts
 from overscan.core.receipts._sign import Notary
 from overscan.core.receipts._surroundings import machine, overscan_version, software
+from overscan.core.results._beside import files_beside
 from overscan.core.results._receipt import read_receipt
 from overscan.core.rights import Decision, TrainingData, policy_root
 from overscan.core.shots import Shot, survey
@@ -152,6 +153,9 @@ def deliver_receipt(
         software=software(model=learned),
         result=_result(found.shot),
         frames=_frames(found.shot, card, model=learned, notary=notary, work_folder=work_folder, tick=tick),
+        beside=tuple(
+            InputFile(frame=None, path=path.name, sha256=sha256_of(path)) for path in files_beside(work_folder)
+        ),
         run=Run(
             job_id=order.job_id,
             machine=machine(model=learned),
@@ -209,6 +213,11 @@ def _inputs(shot: Shot, memo: HashMemo, tick: Callable[[], None]) -> tuple[Input
         for number in numbers
     ]
     wanted += [("clean_plate", str(clean.path), clean.number, clean.path) for clean in shot.clean_plates]
+    wanted += [
+        (picture.role, images.pattern, None if images.is_still else number, images.path(number))
+        for picture, images in shot.pictures
+        for number in images.frames
+    ]
     hashes = _each(lambda entry: memo.hash(entry[3]), wanted, tick)
     found: dict[tuple[str, str], list[InputFile]] = {}
     for (role, pattern, number, path), digest in zip(wanted, hashes, strict=True):

@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from overscan.core.results._beside import beside_path
+
 SIGNATURE_SUFFIX = ".c2pa"
 """Added to the whole name of what is signed: a plate's own sidecar beside the result is never in the way."""
 RECEIPT_SUFFIX = ".receipt.json"
-_NUMBER = re.compile(r"[._]?(?:%0\d+d|%d|#+|@+|\$F\d*)")
 
 
 def receipt_path(pattern: str) -> Path:
     """Where the receipt of frames ``pattern`` goes: ``out/a.%04d.exr`` → ``out/a.receipt.json``."""
-    folder, separator, name = pattern.rpartition("/")
-    stem = name.rpartition(".")[0] or name
-    numbers = list(_NUMBER.finditer(stem))
-    if numbers:  # the last one counts, as everywhere
-        stem = stem[: numbers[-1].start()] + stem[numbers[-1].end() :]
-    return Path(f"{folder}{separator}{stem or 'frames'}{RECEIPT_SUFFIX}")
+    return beside_path(pattern, suffix=RECEIPT_SUFFIX)
 
 
 def older_receipt_path(path: Path, *, job_id: str) -> Path:

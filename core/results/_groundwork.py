@@ -14,6 +14,7 @@ from overscan.core.plates import Channel, Part, PartHeader, PlateFrame, read_fra
 from overscan.core.results._compare import FrameCheck, keep_check, kept_check
 from overscan.core.results._compose import Generated, Map
 from overscan.core.results._extras import EXTRA_CHANNELS, SourceKind
+from overscan.core.results._sketch import Sketch, sketch_of
 from overscan.core.shots import Light, Shot
 
 _NEVER_SEEN = "never_seen.A"
@@ -107,6 +108,7 @@ class GroundworkStore:
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         write_frame(frame, path=frame.path, overwrite=True, owner=f"groundwork-{number}")
+        sketch_of(made, never_seen=planes[_NEVER_SEEN]).save(_sketch_path(self._folder, number))
 
     def check(self, plate: PlateFrame, generated: Generated | None) -> FrameCheck:
         """Keep the record that a frame was written whole, for `kept`; nothing is compared: nothing was composed."""
@@ -118,6 +120,8 @@ class GroundworkStore:
     def kept(self, frame: int) -> FrameCheck | None:
         """The record of a frame that was written already, from files that are still the same."""
         inputs = self._shot.made_from(frame)
+        if not _sketch_path(self._folder, frame).exists():
+            return None
         return kept_check(self._folder / _KEPT, frame, _path(self._folder, frame), inputs=inputs)
 
 
@@ -141,6 +145,11 @@ def read_groundwork(folder: Path, *, frame: int) -> Groundwork:
         ),
         never_seen=np.ascontiguousarray(planes[_NEVER_SEEN]),
     )
+
+
+def read_sketch(folder: Path, *, frame: int) -> Sketch:
+    """The sketch of a frame that a `GroundworkStore` keeps in `folder`: what there is to paint, without its pixels."""
+    return Sketch.load(_sketch_path(folder, frame))
 
 
 def _complete(generated: Generated | None, own: Light, have: Window, *, cover: Window) -> Generated:
@@ -175,3 +184,7 @@ def _never_seen(made: Generated) -> Map:
 
 def _path(folder: Path, frame: int) -> Path:
     return folder / f"groundwork.{frame}.exr"
+
+
+def _sketch_path(folder: Path, frame: int) -> Path:
+    return folder / f"sketch.{frame}.npz"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from overscan.core.controls import Controls
 from overscan.core.engines import load_engine
 from overscan.core.errors import InvalidJobError, UnknownEngineError
 from overscan.core.frames import format_frames, parse_frames
@@ -16,6 +17,8 @@ from overscan.core.results._digests import PREFIX
 from overscan.core.rights import card_digest
 from overscan.core.shots import Shot, time_text
 
+_STEERING = ("keyframe", "reference", "motion_source", "pose_source")
+"""Roles of pictures that steer a model, beside passes."""
 _NEEDED = ("plate", "frame", "frames", "offset", "part", "channels", "task")
 
 
@@ -91,9 +94,22 @@ def _steering(job: Job) -> dict[str, Mapping[str, object]]:
         "trajectories": len(controls.trajectories),
     }
     return {
-        "controls": {name: value for name, value in named.items() if value},
+        "controls": {name: value for name, value in named.items() if value} | _model_steering(controls),
         "parameters": dict(sorted(job.parameters.items())),
     }
+
+
+def _model_steering(controls: Controls) -> dict[str, object]:
+    """What steers a model, in short; the words are in full, for they cannot be found elsewhere."""
+    plain = ("negative_prompt", "steps", "guidance", "strength", "frame_rate")  # 0 and no words are values of theirs
+    said = {name: getattr(controls, name) for name in plain if getattr(controls, name) is not None}
+    said |= {"prompt": controls.prompt} if controls.prompt else {}
+    paths: dict[str, list[str]] = {}
+    for picture in controls.pictures():
+        if picture.role in _STEERING or picture.role.endswith("_pass"):
+            paths.setdefault(picture.role, []).append(picture.source.path)
+    moves = [f"{move.kind.value} {move.amount:g} {move.ease.value}" for move in controls.camera_moves]
+    return said | paths | ({"camera_moves": moves} if moves else {})
 
 
 def read_receipt(path: Path) -> Receipt:

@@ -35,6 +35,18 @@ def with_timecode(header: PartHeader, *, frames: int) -> PartHeader:
     return replace(header, attributes=attributes, exr_attributes=exr)
 
 
+def frames_since_midnight(header: PartHeader) -> int | None:
+    """How many frames `header`'s timecode counts since midnight; None where it has none."""
+    stored = header.attributes.get(_OIIO_NAME)
+    if stored is None:
+        return None
+    time = int(stored[0])
+    frame, seconds, minutes, hours = (_decimal(time >> shift & mask) for shift, mask in _DIGITS)
+    rate = max(_rate(header), frame + 1)
+    clock = _Clock(rate=rate, drops=bool(time & _DROPS) and rate == 30)
+    return clock.count(hours, minutes, seconds, frame)
+
+
 def _moved(attribute: ExrAttribute, frames: int, *, rate: int) -> ExrAttribute:
     if attribute.name != _EXR_NAME or attribute.type != _EXR_TYPE or len(attribute.data) != 8:
         return attribute

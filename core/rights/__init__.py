@@ -2,7 +2,7 @@
 
 from overscan.core.rights._approvals import ALLOWABLE, Approval
 from overscan.core.rights._card import Quote, RightsCard, TrainingData, WeightFile, card_content, card_digest
-from overscan.core.rights._cards import CardFile, cards_of, load_cards
+from overscan.core.rights._cards import CardFile, cards_of, load_cards, shipped_cards
 from overscan.core.rights._clearance import Clearance, clear, refusal, refusal_record
 from overscan.core.rights._decide import decide
 from overscan.core.rights._decision import AssetStanding, Decision, Objection
@@ -42,6 +42,7 @@ __all__ = [
     "refusal",
     "refusal_record",
     "seal",
+    "shipped_cards",
     "shots",
     "shows",
 ]

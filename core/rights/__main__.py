@@ -14,12 +14,13 @@ from dataclasses import asdict
 from datetime import date, datetime, timezone
 from pathlib import Path
 
-from overscan.core.engines import installed_engines
+from overscan.core.engines import Engine, installed_engines
 from overscan.core.errors import OverscanError, PolicyError
 from overscan.core.jobs import Use
+from overscan.core.models import INDEX, accepted, library
 from overscan.core.rights import _write
 from overscan.core.rights._card import RightsCard, card_content, card_digest
-from overscan.core.rights._cards import UNKNOWN_FILES, load_cards
+from overscan.core.rights._cards import UNKNOWN_FILES, CardFile, load_cards
 from overscan.core.rights._decide import decide
 from overscan.core.rights._decision import Decision
 from overscan.core.rights._policy import Policy, level_file, load_policy, policy_root, shots, shows
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="what is allowed, and why")
     check.add_argument("name", nargs="?", default="", help="an engine or a card")
-    check.add_argument("--weights", default="", help="the model's folder")
+    check.add_argument("--weights", default="", help="the model's name in the library, or its folder")
     check.add_argument("--use", default="temp", choices=[use.value for use in Use])
     show = commands.add_parser("show", help="the rules that hold, and where they come from")
     approve = commands.add_parser("approve", help="add a named approval of a card")
@@ -83,8 +84,12 @@ def _check(options: argparse.Namespace, root: Path, today: date) -> int:
     policy = load_policy(root=root, show=options.show, shot=options.shot)
     given = _hashed(options.name, options.weights) if options.weights else {}
     refused = 0
+    said: set[tuple[str, str]] = set()
     for kind, name, version, card in _subjects(root, options.name):
-        weights = given or (_assumed(card, policy) if kind == "model" else {})
+        if kind == "model" and (name, card.name) in said:
+            continue
+        said.add((name, card.name))
+        weights = given or (_assumed(card, policy) if card.name else {})
         decision = decide(
             policy=policy,
             card=card,
@@ -100,13 +105,17 @@ def _check(options: argparse.Namespace, root: Path, today: date) -> int:
 
 
 def _subjects(root: Path, name: str) -> list[tuple[str, str, str, RightsCard]]:
-    """Engines and models by name, or the one called `name`."""
+    """Engines and models by name, or the one called `name`.
+
+    The card of an engine that loads models is that of the models it is made for: they are what is judged.
+    """
+    cards = load_cards(root=root)
     found = [
-        ("engine", entry.name, entry.engine.card.version, entry.engine.card.rights)
+        ("engine", entry.name, entry.engine.card.version, _card_of(entry.engine, cards))
         for entry in installed_engines()
         if entry.engine is not None
     ]
-    found += [("model", key, "", entry.card) for key, entry in sorted(load_cards(root=root).items())]
+    found += [("model", key, "", entry.card) for key, entry in sorted(cards.items())]
     chosen = [subject for subject in found if not name or subject[1] == name]
     if not chosen:
         raise PolicyError(
@@ -116,6 +125,13 @@ def _subjects(root: Path, name: str) -> list[tuple[str, str, str, RightsCard]]:
             actual=name,
         )
     return chosen
+
+
+def _card_of(engine: Engine, cards: Mapping[str, CardFile]) -> RightsCard:
+    """The card that a job of `engine` is judged by, as far as that is known without a job."""
+    family = getattr(getattr(engine, "family", None), "card", None)
+    entry = cards.get(str(getattr(family, "rights_card", "")))
+    return entry.card if entry else engine.card.rights
 
 
 def _assumed(card: RightsCard, policy: Policy) -> Mapping[str, str]:
@@ -169,10 +185,11 @@ def _show(options: argparse.Namespace, root: Path, today: date) -> int:
 
 def _approve(options: argparse.Namespace, root: Path, today: date) -> int:
     """Add an approval."""
-    kind, name, version, card = _subjects(root, options.name)[-1]
+    _, name, version, card = _subjects(root, options.name)[-1]
+    name = card.name or name
     weights = _hashed(name, options.weights) if options.weights else {}
-    if kind == "model" and not weights:
-        weights = {file.name: file.sha256 for file in card.weights}
+    if card.name and not weights:
+        weights = {file.name: file.sha256 for file in card.weights} or _registered(name)
     path, decision = _write.approve(
         root=root,
         subject=_write.Subject(card=card, name=name, version=version, weights=weights),
@@ -200,6 +217,7 @@ def _lock(options: argparse.Namespace, root: Path, today: date) -> int:
                 f"'{given}' names no folder.", next_step="Write --model CARD=FOLDER.", field="model", actual=given
             )
         card = _subjects(root, name)[-1][3]
+        name = card.name or name
         models.append(_write.Subject(card=card, name=name, weights=_hashed(name, folder)))
     path = _write.lock(
         root=root, show=options.show, engines=engines, models=models, by=options.by, renew=options.renew, today=today
@@ -215,17 +233,43 @@ def _lock(options: argparse.Namespace, root: Path, today: date) -> int:
     return 0
 
 
-def _hashed(name: str, folder: str) -> Mapping[str, str]:
-    """The hashes of the weights in a model's folder."""
-    files = files_in(Path(folder))
+def _hashed(name: str, given: str) -> Mapping[str, str]:
+    """The hashes of a model's files: of one of the library by its name, or of a folder."""
+    shelf = library()
+    if given in shelf.names():
+        model = shelf.find(given)
+        shelf.require_unchanged(model)
+        return model.hashes
+    folder = Path(given)
+    files = (
+        {inside: folder / inside for inside in accepted(folder).files}
+        if (folder / INDEX).is_file()
+        else files_in(folder)
+    )
     if not files:
         raise PolicyError(
-            f"there are no weights (*.safetensors) in {folder}.",
-            next_step="Name the model's folder.",
-            path=folder,
+            f"there are no weights (*.safetensors) in {given}, and no model of that name in the library.",
+            next_step="Name the model's folder, or a model that `overscan models list` shows.",
+            path=given,
             field="weights",
         )
     return seal(ModelFiles(name=name, files=files)).hashes
+
+
+def _registered(card: str) -> Mapping[str, str]:
+    """The hashes of the model of the library that goes by `card`; none where there is none.
+
+    Raises `PolicyError` where several do: nobody has said which is meant.
+    """
+    shelf = library()
+    found = [model for model in shelf.list() if model.rights_card == card]
+    if len(found) > 1:
+        raise PolicyError(
+            f"the library has {len(found)} models that go by the card '{card}'.",
+            next_step=f"Say which with --weights: {', '.join(model.name for model in found)}.",
+            field="weights",
+        )
+    return _hashed(card, found[0].name) if found else {}
 
 
 def _facts(decision: Decision) -> dict[str, object]:

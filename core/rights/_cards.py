@@ -14,6 +14,7 @@ from overscan.core.rights._toml import Table, read_toml
 _SHIPPED = Path(__file__).parent / "cards"
 UNKNOWN_FILES = {"any file": ""}
 """Stands for the files of a model whose hashes nobody has given."""
+_WEIGHTS = ".safetensors"
 _SECTIONS = ("licence", "commercial_use", "training_data", "people", "review")
 _FIELDS = ("name", "maker", "version", "note", "weights", "quotes", *_SECTIONS)
 
@@ -28,6 +29,11 @@ class CardFile:
     """Of the file's bytes."""
     shipped: bool
     """Whether it came with Overscan; else it is the studio's own."""
+
+
+def shipped_cards() -> Mapping[str, CardFile]:
+    """The cards that come with Overscan, by name."""
+    return _shipped()
 
 
 def load_cards(*, root: Path) -> Mapping[str, CardFile]:
@@ -55,13 +61,18 @@ def load_cards(*, root: Path) -> Mapping[str, CardFile]:
 def cards_of(*, name: str, weights: Mapping[str, str], cards: Mapping[str, CardFile]) -> tuple[RightsCard, ...]:
     """The cards of a model that goes by `name` and has these `weights` (SHA-256 by file); none where there is none.
 
-    What a file is, its hash says: every card that knows any of them counts, whatever the model is called, and where
-    several do, all of them. Only what no card knows by hash goes by its name.
+    What a file is, its hash says: every card that knows any weights among them counts, whatever the model is called,
+    and where several do, all of them. Models share parts, though, a text encoder for instance: a card does not count
+    where another knows all the files that it knows, and more. A vocabulary or a config, which is the same in many
+    models, says nothing. Only what no card knows by hash goes by its name.
     """
     hashes = set(weights.values())
-    known = tuple(entry.card for entry in cards.values() if any(file.sha256 in hashes for file in entry.card.weights))
-    if known:
-        return known
+    telling = {sha256 for file, sha256 in weights.items() if file.endswith(_WEIGHTS)} or hashes
+    known = [(entry.card, {file.sha256 for file in entry.card.weights} & hashes) for entry in cards.values()]
+    known = [(card, files) for card, files in known if files & telling]
+    counting = tuple(card for card, files in known if not any(files < others for _, others in known))
+    if counting:
+        return counting
     return (cards[name].card,) if name in cards else ()
 
 

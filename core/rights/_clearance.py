@@ -8,7 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overscan.core.errors import ErrorRecord, OverscanError, PolicyError, PolicyFileError
+from overscan.core.errors import (
+    ErrorRecord,
+    ModelError,
+    ModelsNotInstalledError,
+    OverscanError,
+    PolicyError,
+    PolicyFileError,
+    UnknownModelError,
+)
 from overscan.core.rights._card import RightsCard
 from overscan.core.rights._cards import cards_of, load_cards
 from overscan.core.rights._decide import decide
@@ -79,7 +87,8 @@ def clear(*, engine: Engine, job: Job, root: Path, today: date, assets: Sequence
     """Decide on `job` with `engine` by the policies under `root`, as they are now.
 
     The weights are hashed here, as they are now. Whatever cannot be read (a policy, a card, the weights) is a refusal
-    that says so. `assets` is what the clearance ledger says of the job's inputs.
+    that says so. `assets` is what the clearance ledger says of the job's inputs. Raises `UnknownModelError`,
+    `ModelError` and `ModelsNotInstalledError` where there is no model to decide on.
     """
     policy = None
     try:
@@ -108,6 +117,8 @@ def clear(*, engine: Engine, job: Job, root: Path, today: date, assets: Sequence
                     field="model",
                     actual=model.name,
                 )
+    except (UnknownModelError, ModelError, ModelsNotInstalledError):
+        raise
     except OverscanError as error:
         return Clearance(decision=_refused(error, job, policy, today), card=None, policy=policy, sealed=None)
     judged = [

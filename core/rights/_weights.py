@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _Signature = tuple[int, int, int, int, int]
 _known: dict[_Signature, str] = {}
 """Hashes of this process, by what tells one state of a file from another. The time of change is the system's own:
 nobody sets it back without changing the clock."""
+_READERS = min(4, os.cpu_count() or 1)
+"""Files that are hashed at once: more would only make a disk seek."""
 _SETTLED_NS = 2_000_000_000
 """File systems keep time in steps (2 s at worst): two writes in one step leave the same signature, so that a file
 that was changed a moment ago is known by its content only."""
@@ -67,8 +70,11 @@ def seal(model: ModelFiles) -> SealedFiles:
     Raises `PolicyError` for a file that is missing or no ordinary file.
     """
     hashes, signatures = {}, {}
-    for name, path in sorted(model.files.items()):
-        hashes[name], signatures[name] = _hashed(name, Path(path))
+    files = sorted(model.files.items())
+    with ThreadPoolExecutor(max_workers=_READERS) as readers:  # hashing leaves the interpreter free
+        found = readers.map(lambda item: _hashed(item[0], Path(item[1])), files)
+        for (name, _), (sha256, signature) in zip(files, found, strict=True):
+            hashes[name], signatures[name] = sha256, signature
     return SealedFiles(files=dict(model.files), hashes=hashes, signatures=signatures)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from overscan.core.colour import ColourSpace, LinearTransform
+from overscan.core.controls import Picture
 from overscan.core.geometry import Window
 from overscan.core.jobs import Job
 from overscan.core.plates import PartHeader, Plane, PlateFrame, Sequence, read_frame
@@ -21,8 +22,8 @@ from overscan.core.shots._samples import Light, as_light
 from overscan.core.shots._timeline import Moment, adds_frames
 
 Stamp = tuple[tuple[str, int, int], ...]
-"""Path, size and modification time, in ns, of the files that a frame is made from: its plate's, those of its mattes,
-and all clean plates'."""
+"""Path, size and modification time, in ns, of the files that a frame is made from: its plate's, those of its mattes and
+passes, and all clean plates', keyframes' and references'."""
 
 
 def stamp(paths: Iterable[Path]) -> Stamp:
@@ -63,6 +64,8 @@ class Shot:
     """Frame numbers of the shot that may be copied from, at least one. A frame's own pixels are always its own."""
     clean_plates: tuple[CleanPlate, ...] = ()
     """Further images that may be copied from, in the order that the job names them."""
+    pictures: tuple[tuple[Picture, Sequence], ...] = ()
+    """What steers a model: keyframes, references, passes and sequences to take motion from, with their files."""
     stamps: Mapping[int, Stamp]
     """What the files of each frame were when they were surveyed."""
 
@@ -145,4 +148,6 @@ class Shot:
         for matte in (self.matte, self.movers, self.never_copy):
             if matte is not None:
                 found.update(matte.sequence.path(number) for number in matte.sequence.frames)
+        for _, images in self.pictures:
+            found.update(images.path(number) for number in images.frames)
         return frozenset(found | {clean.path for clean in self.clean_plates})

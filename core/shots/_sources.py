@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from overscan.core.colour import ColourConfig
-from overscan.core.controls import Controls
+from overscan.core.controls import Controls, Picture
 from overscan.core.engines import Notice
 from overscan.core.errors import FrameRangeError, InvalidJobError
 from overscan.core.frames import format_frames
@@ -18,6 +18,9 @@ from overscan.core.shots._clean_plate import CleanPlate
 from overscan.core.shots._findings import READERS, Survey
 from overscan.core.shots._matte import Matte, MatteRole
 from overscan.core.shots._tracks import check_tracks, untracked
+
+_OPENED_ELSEWHERE = ("movers", "never_copy", "clean_plate")
+"""Roles of pictures that the plate itself is worked on with."""
 
 
 def open_matte(
@@ -89,6 +92,19 @@ def _colour_notices(clean: CleanPlate, linear: str) -> Iterator[Notice]:
         )
     elif clean.space.note and clean.space.name:
         yield Notice(code="COLOUR_SPACE_ASSUMED", message=clean.space.note)
+
+
+def open_pictures(found: Survey, controls: Controls) -> tuple[tuple[Picture, Sequence], ...]:
+    """The files of all pictures that steer a model; what they hold is looked at by those who use them."""
+    opened = []
+    for picture in controls.pictures():
+        if picture.role in _OPENED_ELSEWHERE:
+            continue
+        pattern, frames = picture.source.path, picture.source.frames
+        images = found.attempt(partial(Sequence.find, pattern=pattern, frames=frames), field=picture.field)
+        if images is not None:
+            opened.append((picture, images))
+    return tuple(opened)
 
 
 def check_motion(found: Survey, controls: Controls, plate: Sequence, part: PartHeader) -> None:

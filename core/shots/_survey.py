@@ -33,7 +33,7 @@ from overscan.core.shots._findings import READERS, Survey
 from overscan.core.shots._layout import Layout, lay_out
 from overscan.core.shots._matte import MOVERS, NEVER_COPY, REPLACED, Matte
 from overscan.core.shots._shot import Shot, Stamp, stamp
-from overscan.core.shots._sources import check_motion, open_clean_plates, open_matte, source_frames
+from overscan.core.shots._sources import check_motion, open_clean_plates, open_matte, open_pictures, source_frames
 from overscan.core.shots._space import space_of
 from overscan.core.shots._timeline import adds_frames, moments, spacing
 
@@ -75,9 +75,10 @@ def survey(job: Job) -> Survey:
     clean_plates: tuple[CleanPlate, ...] = ()
     if config is not None and colours is not None and colour is not None:
         clean_plates = open_clean_plates(found, controls, config, linear=colour[1].linear_name, colours=len(colours))
+    pictures = open_pictures(found, controls)
     check_motion(found, controls, plate, part)
     mattes = tuple(matte for matte in (matte, movers, never_copy) if matte is not None)
-    stamps = _stamps(found, plate, mattes, clean_plates)
+    stamps = _stamps(found, plate, mattes, clean_plates, tuple(images for _, images in pictures))
     if found.problems or colours is None or layout is None or colour is None or timeline is None or render is None:
         return found
     assert sources is not None
@@ -99,6 +100,7 @@ def survey(job: Job) -> Survey:
         never_copy=never_copy,
         sources=sources,
         clean_plates=clean_plates,
+        pictures=pictures,
         stamps=stamps,
     )
     found.warnings += _notices(source, first, part, space, layout)
@@ -146,14 +148,22 @@ def _read_headers(found: Survey, plate: Sequence, *, frames: tuple[int, ...]) ->
 
 
 def _stamps(
-    found: Survey, plate: Sequence, mattes: tuple[Matte, ...], clean_plates: tuple[CleanPlate, ...]
+    found: Survey,
+    plate: Sequence,
+    mattes: tuple[Matte, ...],
+    clean_plates: tuple[CleanPlate, ...],
+    pictures: tuple[Sequence, ...],
 ) -> dict[int, Stamp]:
+    stills = [images.path(images.frames[0]) for images in pictures if len(images.frames) == 1]
+    passes = [(images, frozenset(images.frames)) for images in pictures if len(images.frames) > 1]
+
     def files(frame: int) -> list[Path]:
-        return [plate.path(frame), *(matte.sequence.path(matte.number(frame)) for matte in mattes)]
+        own = [images.path(frame) for images, numbers in passes if frame in numbers]
+        return [plate.path(frame), *(matte.sequence.path(matte.number(frame)) for matte in mattes), *own]
 
     with ThreadPoolExecutor(READERS) as pool:
         try:
-            shared = stamp(clean.path for clean in clean_plates)
+            shared = stamp([*(clean.path for clean in clean_plates), *stills])
             stamps = pool.map(lambda frame: stamp(files(frame)), plate.frames)
             return {frame: own + shared for frame, own in zip(plate.frames, stamps, strict=True)}
         except OSError as error:

@@ -2,7 +2,7 @@
 
 What a job file may write besides protobuf's own JSON form: ``1001-1100x2,1200`` for frames, ``1001.5,1010.25`` for
 times, ``2880x1080`` for a size, ``X,Y`` for an offset, one number or ``L,R,T,B`` for margins, a path for a sequence or
-matte, short enum words.
+matte, short enum words, ``pan 12deg`` for a camera move.
 Everything that does not fit is reported, with its line; nothing is dropped, clamped or guessed.
 """
 
@@ -24,7 +24,9 @@ from google.protobuf.struct_pb2 import Value
 from overscan.client._enums import enum_number, enum_words
 from overscan.client._errors import make_problem
 from overscan.client._frames import frames_from_numbers, frames_from_text
+from overscan.client._moves import HOW_TO_WRITE, read_move
 from overscan.client._tree import Entries, Items, Scalar, Tree
+from overscan.v1.controls_pb2 import CameraMove, MotionTransfer, PoseTransfer
 from overscan.v1.frames_pb2 import FrameSet
 from overscan.v1.geometry_pb2 import Margins, Offset, Size
 from overscan.v1.media_pb2 import ImageRef, MatteRef, SequenceRef
@@ -291,6 +293,18 @@ def _read_sequence_inside(reader: Reader, message: Message, tree: Tree, path: st
     reader.fill(message, Entries(entries=(("sequence", tree, tree.line),), line=tree.line), path=path)
 
 
+def _read_source_inside(reader: Reader, message: Message, tree: Tree, path: str) -> None:
+    reader.fill(message, Entries(entries=(("source", tree, tree.line),), line=tree.line), path=path)
+
+
+def _read_move(reader: Reader, message: Message, tree: Tree, path: str) -> None:
+    assert isinstance(message, CameraMove)
+    try:
+        read_move(_scalar_text(tree), message)
+    except ValueError as error:
+        reader.complain(tree, path, str(error), next_step=HOW_TO_WRITE)
+
+
 _SHORTHANDS: dict[str, Callable[[Reader, Message, Tree, str], None]] = {
     FrameSet.DESCRIPTOR.full_name: _read_frames,
     Size.DESCRIPTOR.full_name: _read_size,
@@ -301,6 +315,9 @@ _SHORTHANDS: dict[str, Callable[[Reader, Message, Tree, str], None]] = {
     SequenceRef.DESCRIPTOR.full_name: _read_sequence,
     MatteRef.DESCRIPTOR.full_name: _read_sequence_inside,
     ImageRef.DESCRIPTOR.full_name: _read_sequence_inside,
+    MotionTransfer.DESCRIPTOR.full_name: _read_source_inside,
+    PoseTransfer.DESCRIPTOR.full_name: _read_source_inside,
+    CameraMove.DESCRIPTOR.full_name: _read_move,
 }
 
 

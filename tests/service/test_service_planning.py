@@ -64,7 +64,7 @@ def test_an_infeasible_job_is_planned_with_all_its_problems(
     found = plan(service, spec)
     assert not found.feasible
     codes = sorted(problem.code for problem in found.problems)
-    assert codes == ["INVALID_PARAMETER", *["MISSING_FRAMES"] * 3, "UNSUPPORTED", "UNSUPPORTED_CONTROL"]
+    assert codes == ["INVALID_PARAMETER", *["MISSING_FRAMES"] * 3, "UNSUPPORTED_CONTROL"]
     missing = [problem.frame for problem in found.problems if problem.code == "MISSING_FRAMES"]
     assert missing == [1014, 1015, 1016]
     assert {problem.field for problem in found.problems} >= {"controls.guidance", "controls.parameters.speed"}

@@ -12,6 +12,16 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from overscan.core.engines.plate._engine import PlateEngine
-from overscan.core.engines.plate._groundwork import GroundLayer
+from overscan.core.engines.plate._groundwork import GroundLayer, ground_grain, read_ground_sketch
+from overscan.core.engines.plate._key_layer import KeyLayer
+from overscan.core.engines.plate._painter import Painter, Unpainted
 
-__all__ = ["GroundLayer", "PlateEngine"]
+__all__ = [
+    "GroundLayer",
+    "KeyLayer",
+    "Painter",
+    "PlateEngine",
+    "Unpainted",
+    "ground_grain",
+    "read_ground_sketch",
+]

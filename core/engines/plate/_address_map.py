@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from overscan.core.engines.plate._lattice import Array, Lattice
 from overscan.core.engines.plate._npz import save_arrays
 from overscan.core.engines.plate._running import Runs
 from overscan.core.engines.plate._trace import NOWHERE, Numbers
+from overscan.core.results import SourceKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +47,18 @@ class AddressMap:
             kind=np.zeros(lattice.shape, np.uint8),
             runs=Runs.none(lattice.shape),
         )
+
+    def set_painted(
+        self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], *, paint: Callable[[], int]
+    ) -> None:
+        """Give those of the nodes that have no address one in the picture that `paint` makes, where there are any."""
+        missing = self.frame[rows, columns] == NOWHERE
+        if not missing.any():
+            return
+        where = (rows[missing], columns[missing])
+        x, y = self.lattice.nodes()
+        self.frame[where], self.x[where], self.y[where] = paint(), x[where], y[where]
+        self.kind[where] = SourceKind.MODEL
 
     def look_up(self, x: Array, y: Array) -> Addresses:
         """Addresses for positions between the nodes, as they are before they run.

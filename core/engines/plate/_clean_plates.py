@@ -84,7 +84,7 @@ class CleanPlates:
 
     def is_one(self, source: int) -> bool:
         """Whether the source frame `source` is a clean plate."""
-        return source >= len(self._shot.frames)
+        return 0 <= source - len(self._shot.frames) < len(self._laid)
 
     def find(self, target: Target) -> Numbers:
         """For each pixel of a target the clean plate that shows it, the first of several; `NOWHERE` for none."""

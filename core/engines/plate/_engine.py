@@ -124,4 +124,5 @@ def _opened(context: Context) -> Session | TimeSession:
         return TimeSession(context)
     from overscan.core.engines.plate._session import Session
 
-    return Session(context)
+    attributes = {"overscan:engine": f"{_CARD.name} {_CARD.version}", "overscan:seed": str(context.job.seed)}
+    return Session(context, attributes=attributes)

@@ -33,7 +33,7 @@ from overscan.core.jobs import Job, ParameterValue, Task
 
 if TYPE_CHECKING:
     from overscan.core.engines.plate._session import Session
-    from overscan.core.results import Groundwork
+    from overscan.core.results import Groundwork, Sketch
 
 _PREFIX = "ground-"
 _TASKS = (Task.EXTEND, Task.INPAINT)
@@ -89,7 +89,7 @@ class GroundLayer:
         )
         inner.work_folder.mkdir(parents=True, exist_ok=True)
         if self._session is None or not self._session.serves(own, inner):
-            self._session = Session(inner, lays_groundwork=True)
+            self._session = Session(inner, lays_groundwork=True, attributes={})
         self._session.run(own, inner)
 
     def read(self, frame: int, context: Context) -> Groundwork:
@@ -130,6 +130,19 @@ def _prefixed(step: Step, share: float) -> Step:
         needs=tuple(_PREFIX + name for name in step.needs),
         weight=step.weight * share,
     )
+
+
+def read_ground_sketch(frame: int, context: Context) -> Sketch:
+    """What is to be painted in a frame that was laid, in brief; raises OSError where it is not there."""
+    from overscan.core.engines.plate._session import GROUNDWORK
+    from overscan.core.results import read_sketch
+
+    return read_sketch(_work(context) / GROUNDWORK, frame=frame)
+
+
+def ground_grain(context: Context) -> Path:
+    """File of the grain that was measured for the groundwork; it is there only where anything was missing."""
+    return _work(context) / "grain.npz"
 
 
 def _work(context: Context) -> Path:

@@ -8,9 +8,9 @@ the plate's frames (see `_running`), and is found with patches in space and time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ from overscan.core.engines.plate._dynamic import Dynamics, carried
 from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._gain import painted_gain
 from overscan.core.engines.plate._key_pictures import KeyPictures
-from overscan.core.engines.plate._keys import KEY_EVERY, key_frames, with_ends, with_painted
+from overscan.core.engines.plate._keys import KEY_EVERY, key_frames, shot_keys
 from overscan.core.engines.plate._lattice import Array
 from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._running import Runner, Runs
@@ -33,6 +33,7 @@ from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._proxy import Mask
 from overscan.core.engines.plate.motion._settle import settle
 from overscan.core.engines.plate.synthesis._synthesis import Picture, synthesise
+from overscan.core.geometry import Window
 from overscan.core.results import SourceKind
 from overscan.core.shots import Shot
 
@@ -43,6 +44,10 @@ _OTHERS = (-2 * KEY_EVERY, 2 * KEY_EVERY)
 _LEAST_AREA = 0.01
 """Part of the picture that must move like water before patches reach through time."""
 _MASKS_KEPT = 512
+
+Paint = Callable[[int, Callable[[], None]], int]
+"""Completes a key frame, by index, whose map has everything but what is to be painted, and calls the second argument
+now and then; the number of the source that the picture is."""
 
 
 class Imagination:
@@ -62,11 +67,16 @@ class Imagination:
         seed: int,
         rounds: int,
         clean: CleanPlates | None = None,
+        paint: Paint | None = None,
+        wide: Mapping[int, Window] | None = None,
     ) -> None:
         """`painted` says of a frame number whether anything is missing in it. Without a `path` nothing runs.
 
         Maps are kept in `folder`; `rounds` is how thoroughly is searched. What `clean` plates show is not imagined.
+        With `paint`, key frames are painted by it in place of being imagined; `wide` says how much of each, where that
+        is more than what it covers.
         """
+        self._paint = paint
         self._clean = clean
         self._shot = shot
         self._finder = finder
@@ -78,7 +88,8 @@ class Imagination:
         self._painted = [index for index, frame in enumerate(shot.frames) if painted(frame)]
         self._grid = key_frames(len(shot.frames))
         self._stretches = np.zeros(len(shot.frames), np.int32) if path is None else path.stretches()
-        self._keys = with_painted(with_ends(self._grid, self._stretches.tolist()), self._painted)
+        self._keys = shot_keys(len(shot.frames), stretches=self._stretches.tolist(), painted=self._painted)
+        self._wide = dict(wide or {})
         self._maps: dict[int, AddressMap] = {}
         self._thumbnails = thumbnails
         self._may_show = lru_cache(maxsize=_MASKS_KEPT)(self._showable)
@@ -117,7 +128,11 @@ class Imagination:
                 made.kind[where] = SourceKind.COPIED
                 unseen = ~seen if self._clean is None else ~seen & (self._clean.find(target) == NOWHERE)
                 self._inherit(key, made, rows[unseen], columns[unseen], target, unseen, tick=tick)
-                self._synthesise(key, made, rows[unseen], columns[unseen], tick=tick)
+                if self._paint is None:
+                    self._synthesise(key, made, rows[unseen], columns[unseen], tick=tick)
+                else:
+                    self._maps = {key: made}  # what is to be painted is told by what the map has not
+                    made.set_painted(rows[unseen], columns[unseen], paint=partial(self._paint, key, tick))
             save_map(made, self._path(key))
             self._maps = {key: made}
 
@@ -329,7 +344,8 @@ class Imagination:
     def _target(self, key: int) -> Target:
         """The nodes of a key frame that the frame itself does not show."""
         lattice = self._pictures.lattice
-        wanted = lattice.inside(self._shot.coverage(self._shot.frames[key])) & ~self._pictures.picture(key).known
+        window = self._wide.get(key) or self._shot.coverage(self._shot.frames[key])
+        wanted = lattice.inside(window) & ~self._pictures.picture(key).known
         x, y = lattice.nodes()
         return Target(frame=key, x=x[wanted], y=y[wanted])
 

@@ -37,3 +37,8 @@ def with_ends(keys: Sequence[int], stretches: Sequence[int]) -> list[int]:
     first = {at for at in range(count) if at == 0 or stretches[at] != stretches[at - 1]}
     last = {at for at in range(count) if at + 1 == count or stretches[at] != stretches[at + 1]}
     return sorted({*keys, *(at for at in first | last if stretches[at] >= 0)})
+
+
+def shot_keys(count: int, *, stretches: Sequence[int], painted: Sequence[int]) -> list[int]:
+    """The key frames, by index, of a shot of `count` frames in whose `painted` frames something is missing."""
+    return with_painted(with_ends(key_frames(count), stretches), painted)

@@ -56,8 +56,19 @@ _MOTION_BYTES_PER_PIXEL = 5
 """Motion of a frame to both neighbours, for each pixel of the picture it is measured on, and the thumbnail."""
 
 
-def plan(job: Job, *, card: EngineCard) -> Plan:
-    """The plan of a job."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyWork:
+    """What is done in the key frames."""
+
+    title: str = "Imagining what no frame shows"
+    cost: float = 4.0
+    """Of a key frame, in rendered frames."""
+    keys: int = _KEYS_PER_STEP
+    """Key frames a step."""
+
+
+def plan(job: Job, *, card: EngineCard, keys: KeyWork | None = None) -> Plan:
+    """The plan of a job of the engine that `card` is of; without `keys`, what no frame shows is imagined."""
     if job.kind not in card.tasks:
         record = InvalidJobError(
             f"the engine '{card.name}' does not do '{job.kind.value}'.",
@@ -70,10 +81,11 @@ def plan(job: Job, *, card: EngineCard) -> Plan:
         return Plan(problems=tuple(found.problems), warnings=tuple(found.warnings))
     shot = found.shot
     problems, notices = check_output(shot)
+    problems += _half_followed(job, card)
     if shot.adds_frames:
         problems += _not_followed(job)
         return plan_in_time(shot, problems, (*found.warnings, *notices), reach=search_range(job))
-    return _feasible(shot, problems, (*found.warnings, *notices))
+    return _feasible(shot, problems, (*found.warnings, *notices), keys or KeyWork())
 
 
 def _not_followed(job: Job) -> list[ErrorRecord]:
@@ -89,7 +101,23 @@ def _not_followed(job: Job) -> list[ErrorRecord]:
     ]
 
 
-def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, ...]) -> Plan:
+def _half_followed(job: Job, card: EngineCard) -> list[ErrorRecord]:
+    """A camera that is to be followed in part: this engine follows one strictly or not at all."""
+    camera = job.controls.camera
+    if camera is None or camera.strength == 1:
+        return []
+    return [
+        InvalidJobError(
+            f"the engine '{card.name}' follows a camera strictly or not at all.",
+            next_step="Leave the strength out.",
+            field="controls.camera.strength",
+            expected="1",
+            actual=f"{camera.strength:g}",
+        ).record
+    ]
+
+
+def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, ...], keys: KeyWork) -> Plan:
     layout, first = shot.layout, shot.render[0]
     pixels = shot.coverage(first).width * shot.coverage(first).height
     plate_pixels = shot.data_window(first).width * shot.data_window(first).height
@@ -107,7 +135,7 @@ def _feasible(shot: Shot, problems: list[ErrorRecord], warnings: tuple[Notice, .
     return Plan(
         problems=tuple(problems),
         warnings=warnings,
-        steps=tuple(_steps(shot, chunk)),
+        steps=tuple(_steps(shot, chunk, keys)),
         frames=shot.render,
         display_window=layout.display_window,
         data_window=layout.in_result(shot.coverage(first)),
@@ -157,7 +185,7 @@ class _Stage:
     """Whether each step needs the one before it."""
 
 
-def _stages(shot: Shot, chunk: int) -> Iterator[_Stage]:
+def _stages(shot: Shot, chunk: int, key_work: KeyWork) -> Iterator[_Stage]:
     """What there is to do. All but rendering is about the whole shot, whichever frames are rendered: so that these
     do not depend on how the job is cut."""
     frames = shot.frames
@@ -172,17 +200,17 @@ def _stages(shot: Shot, chunk: int) -> Iterator[_Stage]:
         yield _Stage(kind=LAY, title="Laying clean plates over", frames=keys, size=len(keys), cost=cost)
     yield _Stage(
         kind=IMAGINE,
-        title="Imagining what no frame shows",
+        title=key_work.title,
         frames=keys,
-        size=_KEYS_PER_STEP,
-        cost=4.0,
+        size=key_work.keys,
+        cost=key_work.cost,
         in_order=True,
     )
     yield _Stage(kind=RENDER, title="Rendering", frames=shot.render, size=chunk, cost=1.0)
 
 
-def _steps(shot: Shot, chunk: int) -> Iterator[Step]:
-    stages = list(_stages(shot, chunk))
+def _steps(shot: Shot, chunk: int, keys: KeyWork) -> Iterator[Step]:
+    stages = list(_stages(shot, chunk, keys))
     total = _PREPARE_COST + sum(stage.cost * len(stage.frames) for stage in stages)
     yield Step(id=PREPARE, kind=PREPARE, title="Looking at the shot", weight=_PREPARE_COST / total)
     before: tuple[str, ...] = (PREPARE,)

@@ -54,10 +54,13 @@ class Region:
     """How far each pixel is trusted, 0 to 1."""
 
     @classmethod
-    def of(cls, shot: Shot, index: int) -> Region:
-        """The region of a frame, by index in the shot, without any source yet."""
+    def of(cls, shot: Shot, index: int, *, window: Window | None = None) -> Region:
+        """The region of a frame, by index in the shot, without any source yet.
+
+        `window` is what the frame is to cover where that is more than the result wants of it.
+        """
         frame = shot.frames[index]
-        have, window = shot.data_window(frame), shot.coverage(frame)
+        have, window = shot.data_window(frame), window or shot.coverage(frame)
         alpha = np.ones(window.shape, np.float32)
         matte = shot.read_matte(frame)
         alpha[have.slices_in(window)] = 0.0 if matte is None else matte

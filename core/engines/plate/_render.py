@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from overscan.core.engines.plate.light._seam import seam_correction
 from overscan.core.engines.plate.light._shutter import camera_speed
 from overscan.core.engines.plate.motion._camera import CameraPath
 from overscan.core.engines.plate.motion._proxy import Mask
+from overscan.core.geometry import Window
 from overscan.core.plates import PlateFrame
 from overscan.core.results import Composer, FrameCheck, Generated, GroundworkStore, SourceKind
 from overscan.core.shots import Shot
@@ -39,6 +41,21 @@ _BLOCK = 16
 each."""
 _WRITERS = 2
 """Frames that are written and checked at once; each holds its pictures in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A frame with what its sources give it. Arrays cover `window`."""
+
+    window: Window
+    light: Array
+    """``(height, width, channels)``; a smooth fill where `missing`."""
+    filled: Mask
+    """``(height, width)``: what is generated; not empty."""
+    missing: Mask
+    """``(height, width)``: what of it has no source."""
+    seam: Array
+    """``(height, width, channels)``: stops that the sources' light was brightened by at last."""
 
 
 class Renderer:
@@ -132,6 +149,9 @@ class Renderer:
 
     def _lit(self, indices: Sequence[int], *, tick: Callable[[], None]) -> dict[int, Lit]:
         regions = [region for index in indices if len((region := Region.of(self._shot, index)).rows)]
+        return self._lit_regions(regions, tick=tick)
+
+    def _lit_regions(self, regions: Sequence[Region], *, tick: Callable[[], None]) -> dict[int, Lit]:
         if not regions or self._finder is None or self._lighting is None:
             return {}
         thinned = [region.thinned(self._pitch) for region in regions] if self._pitch > 1 else regions
@@ -167,15 +187,40 @@ class Renderer:
             own.gain[missing], own.kind[missing] = found.gain, found.kind
             region.trust[missing] = _IMAGINED_TRUST
 
+    def completed(self, index: int, *, window: Window | None, tick: Callable[[], None]) -> Completed | None:
+        """A frame, by index, with the light of all sources in place; None where nothing is missing in it.
+
+        `window` is what it is to cover where that is more than the result wants of it.
+        """
+        region = Region.of(self._shot, index, window=window)
+        lit = self._lit_regions([region], tick=tick).get(index) if len(region.rows) else None
+        if lit is None:
+            return None
+        light, seam = self._sourced(lit, self._lights.plate(index))
+        missing = lit.region.sources.frame == NOWHERE
+        if missing.any():
+            _fill_smoothly(light, lit.region, missing=missing)
+        mask = np.zeros(light.shape[:2], np.bool_)
+        mask[lit.region.rows[missing], lit.region.columns[missing]] = True
+        return Completed(window=lit.region.window, light=light, filled=lit.region.mask, missing=mask, seam=seam)
+
+    def _sourced(self, lit: Lit, plate: PlateFrame) -> tuple[Array, Array]:
+        """The frame's light with that of the sources in place, and the stops that this was brightened by."""
+        region = lit.region
+        part = next(part for part in plate.parts if part.header.index == self._shot.part)
+        light = np.zeros((*region.window.shape, len(self._shot.colours)), np.float32)
+        light[part.header.data_window.slices_in(region.window)] = self._shot.light(part.planes, bits=part.header.bits)
+        where = (region.rows, region.columns)
+        light[where] = lit.values
+        seam = self._seam(lit, light)
+        light[where] *= np.exp2(seam[where])
+        return light, seam
+
     def _generated(self, lit: Lit, plate: PlateFrame) -> Generated:
         region = lit.region
         sources, shape, where = region.sources, region.window.shape, (region.rows, region.columns)
-        part = next(part for part in plate.parts if part.header.index == self._shot.part)
-        light = np.zeros((*shape, len(self._shot.colours)), np.float32)
-        light[part.header.data_window.slices_in(region.window)] = self._shot.light(part.planes, bits=part.header.bits)
+        light, _ = self._sourced(lit, plate)
         has_source = sources.frame != NOWHERE
-        light[where] = lit.values
-        light[where] *= np.exp2(self._seam(lit, light)[where])
         if not has_source.all() and not self._leave_empty:
             _fill_smoothly(light, region, missing=~has_source)
         if self._path is not None and self._shutter > 0:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,14 @@ from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lighting import Lighting
 from overscan.core.engines.plate._lights import Lights
 from overscan.core.engines.plate._measured import Measured, measure_shot
+from overscan.core.engines.plate._painter import Painter
+from overscan.core.engines.plate._painting import KeyPainting
 from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._plan import ANALYSE, IMAGINE, JOIN, LAY, PREPARE, RENDER, TRY, search_range
 from overscan.core.engines.plate._quality import Quality, quality_of
 from overscan.core.engines.plate._render import Renderer
+from overscan.core.engines.plate._ticker import Ticker
+from overscan.core.engines.plate._to_paint import frames_to_paint
 from overscan.core.engines.plate._trials import Reliability, load_trials, save_trials, trial_frames
 from overscan.core.engines.plate.light._exposure import Exposure
 from overscan.core.engines.plate.light._grain import GrainModel
@@ -43,8 +47,6 @@ from overscan.core.temporaries import written_beside
 
 _UNRELIABLE = 0.5
 """Mean odds of copying below which the artist is told that the shot does not lend itself to it: a smooth fill wins."""
-
-
 GROUNDWORK = "groundwork"
 """Folder of the work folder that frames for another engine go to."""
 _WALK = 0.5
@@ -54,12 +56,22 @@ _WALK = 0.5
 class Session:
     """One job, opened once."""
 
-    def __init__(self, context: Context, *, lays_groundwork: bool = False) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        lays_groundwork: bool = False,
+        painter: Painter | None = None,
+        attributes: Mapping[str, str],
+    ) -> None:
         """Open the shot; raises what stands in the way where its files have changed since the plan.
 
-        Where it `lays_groundwork`, frames are kept for another engine to go on from, and no result is written.
+        Where it `lays_groundwork`, frames are kept for another engine to go on from, and no result is written. A
+        `painter` paints key frames in place of their being imagined; `attributes` go into every header.
         """
         self._lays_groundwork = lays_groundwork
+        self._painter = painter
+        self._attributes = attributes
         self._job = context.job
         self._work = context.work_folder
         self._cache = context.cache_folder
@@ -90,30 +102,13 @@ class Session:
         run[step.kind](step, context)
 
     def _prepare(self, step: Step, context: Context) -> None:
-        painted = self._frames_to_paint(step, context)
+        painted = frames_to_paint(self._shot, step=step, reporter=context.reporter, threads=self._threads)
         facts: dict[str, object] = {"painted": painted}
         if painted:
             # An empty matte must not cost an analysis.
             facts |= asdict(measure_stretch(self._shot))
         with written_beside(self._work / "shot.json") as temporary:
             temporary.write_text(json.dumps(facts))
-
-    def _frames_to_paint(self, step: Step, context: Context) -> list[int]:
-        """Numbers of the shot's frames in which anything is missing, whether they are rendered or not."""
-        shot = self._shot
-        matte = shot.matte
-        if matte is None:
-            return [frame for frame in shot.frames if shot.coverage(frame) != shot.data_window(frame)]
-        painted = []
-        with ThreadPoolExecutor(self._threads) as pool:
-            for position, (frame, covered) in enumerate(
-                zip(shot.frames, pool.map(matte.covers, shot.frames), strict=True)
-            ):
-                context.reporter.check_cancelled()
-                context.reporter.progress(fraction=position / len(shot.frames), message=step.title)
-                if covered:
-                    painted.append(frame)
-        return painted
 
     def _analyse(self, step: Step, context: Context) -> None:
         if not self._moves:
@@ -129,11 +124,11 @@ class Session:
     def _join(self, step: Step, context: Context) -> None:
         if not self._moves:
             return
-        ticker = _Ticker(context, step, frames=3 * len(step.frames), share=1.0)
+        ticker = Ticker(context, step, frames=3 * len(step.frames), share=1.0)
         measured = measure_shot(
             shot=self._shot,
             store=self._store,
-            canvas=self._canvas,
+            canvas=self._covered,
             grain=self._quality.grain,
             threads=self._threads,
             tick=ticker,
@@ -141,6 +136,8 @@ class Session:
         measured.save(self._work)
         for notice in path_notices(measured.path, self._store, self._shot.frames):
             context.reporter.warn(notice=notice)
+        if self._painting is not None:
+            self._painting.measure(tick=context.reporter.check_cancelled)
 
     def _lay(self, step: Step, context: Context) -> None:
         if not self._painted:
@@ -152,7 +149,7 @@ class Session:
             path=self._path,
             cache_folder=self._cache,
             work_folder=self._work,
-            tick=_Ticker(context, step, frames=steps, share=1.0),
+            tick=Ticker(context, step, frames=steps, share=1.0),
         )
         for notice in notices:
             context.reporter.warn(notice=notice)
@@ -163,7 +160,7 @@ class Session:
         trials = self._holdout.run(
             [self._index[frame] for frame in step.frames],
             reach=search_range(self._job),
-            tick=_Ticker(context, step, frames=self._walked(step), share=1.0),
+            tick=Ticker(context, step, frames=self._walked(step), share=1.0),
         )
         for trial in trials:
             save_trials([trial], self._trial_path(trial.frame))
@@ -183,9 +180,11 @@ class Session:
     def _imagine(self, step: Step, context: Context) -> None:
         if self._imagination is None:
             return
+        if self._painting is not None and (notice := self._painting.adrift()) is not None:
+            context.reporter.warn(notice=notice)
         self._imagination.imagine(
             [self._index[frame] for frame in step.frames],
-            tick=_Ticker(context, step, frames=8 * len(step.frames) + self._walked(step), share=1.0),
+            tick=Ticker(context, step, frames=8 * len(step.frames) + self._walked(step), share=1.0),
         )
 
     def _render(self, step: Step, context: Context) -> None:
@@ -201,7 +200,7 @@ class Session:
         self._renderer.render(
             indices,
             finished=finished,
-            tick=_Ticker(context, step, frames=self._walked(step), share=_WALK),
+            tick=Ticker(context, step, frames=self._walked(step), share=_WALK),
         )
 
     def _walked(self, step: Step) -> int:
@@ -248,12 +247,14 @@ class Session:
         return MotionStore(shot=self._shot, stretch=stretch, cache_folder=self._cache, longest=self._quality.analysis)
 
     @cached_property
-    def _canvas(self) -> Window:
+    def _covered(self) -> Window:
         """Everything that is plate or to be generated in any frame."""
-        canvas = shot_window(self._shot)
-        for frame in self._shot.frames:
-            canvas = canvas.union(self._shot.coverage(frame))
-        return canvas
+        return reduce(Window.union, map(self._shot.coverage, self._shot.frames), shot_window(self._shot))
+
+    @cached_property
+    def _canvas(self) -> Window:
+        """That, and what more is painted of key frames. Known when the camera is."""
+        return reduce(Window.union, self._key_windows.values(), self._covered)
 
     @cached_property
     def _maker(self) -> FieldMaker:
@@ -267,11 +268,7 @@ class Session:
     def _composer(self) -> Composer | GroundworkStore:
         if self._lays_groundwork:
             return GroundworkStore(shot=self._shot, folder=self._work / GROUNDWORK)
-        from overscan.core.engines.plate._engine import PlateEngine
-
-        card = PlateEngine().card
-        attributes = {"overscan:engine": f"{card.name} {card.version}", "overscan:seed": str(self._job.seed)}
-        return Composer(shot=self._shot, work_folder=self._work, attributes=attributes)
+        return Composer(shot=self._shot, work_folder=self._work, attributes=self._attributes)
 
     @cached_property
     def _finder(self) -> Finder:
@@ -329,7 +326,30 @@ class Session:
             seed=self._job.seed,
             rounds=self._quality.rounds,
             clean=self._clean,
+            paint=None if self._painter is None else self._paint,
+            wide=self._key_windows,
         )
+
+    @cached_property
+    def _painting(self) -> KeyPainting | None:
+        if self._painter is None:
+            return None
+        return KeyPainting(
+            shot=self._shot,
+            path=self._path,
+            painted=self._painted.__contains__,
+            painter=self._painter,
+            work_folder=self._work,
+        )
+
+    @property
+    def _key_windows(self) -> Mapping[int, Window]:
+        return {} if self._painting is None else self._painting.windows
+
+    def _paint(self, key: int, tick: Callable[[], None]) -> int:
+        assert self._painting is not None
+        lattice = self._pictures(self._quality.imagined).lattice
+        return self._painting.paint(key, renderer=self._renderer, lattice=lattice, tick=tick)
 
     @cached_property
     def _clean(self) -> CleanPlates | None:
@@ -351,6 +371,7 @@ class Session:
             exposure=self._exposure,
             grain=self._grain,
             clean=self._clean,
+            painted=None if self._painting is None else self._painting.pictures,
             most_sources=self._quality.sources,
         )
 
@@ -376,21 +397,3 @@ class Session:
 
     def _trial_path(self, frame: int) -> Path:
         return self._work / "trials" / f"{frame}.npz"
-
-
-class _Ticker:
-    """Counts the frames that a walk through time has passed, for progress, and lets it be stopped."""
-
-    def __init__(self, context: Context, step: Step, *, frames: int, share: float) -> None:
-        """`frames` is about how many there will be; they are `share` of the step's work."""
-        self._context = context
-        self._step = step
-        self._frames = frames
-        self._share = share
-        self._passed = 0
-
-    def __call__(self) -> None:
-        self._context.reporter.check_cancelled()
-        self._passed = min(self._passed + 1, self._frames)
-        fraction = self._share * self._passed / self._frames
-        self._context.reporter.progress(fraction=fraction, message=self._step.title)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import records
 
-from overscan.core.controls import Controls
+from overscan.core.controls import (
+    ControlPass,
+    ControlPassKind,
+    Controls,
+    Keyframe,
+    Reference,
+    ReferenceKind,
+    Transfer,
+)
 from overscan.core.jobs import Extend, Inpaint, Job, Labels, MatteSource, OutputSpec, SequenceSource, Use
 from overscan.core.ledger import (
     Asset,
@@ -23,6 +32,7 @@ from overscan.core.ledger import (
     objection,
     standings,
 )
+from overscan.core.media import ImageSource
 
 TODAY = date(2026, 11, 23)
 CLEARED = Asset(
@@ -171,3 +181,88 @@ def test_what_is_not_there_is_left_to_the_plan(home: Path, plate: list[Path], tm
     assert [item.path for item in standings(job=job(tmp_path, missing, use=Use.FINAL), root=home, today=TODAY)] == [
         missing
     ]
+
+
+def _steered(path: Path, role: str) -> Controls:
+    """Controls that name one picture, in the role that receipts call it."""
+    source = SequenceSource(path=str(path))
+    image = ImageSource(sequence=source)
+    made = {
+        "keyframe": Controls(keyframes=(Keyframe(frame=1001, image=image),)),
+        "reference": Controls(references=(Reference(image=image, kind=ReferenceKind.STYLE),)),
+        "depth_pass": Controls(passes=(ControlPass(kind=ControlPassKind.DEPTH, sequence=source),)),
+        "motion_source": Controls(motion_transfer=Transfer(source=source)),
+        "pose_source": Controls(pose_transfer=Transfer(source=source)),
+        "clean_plate": Controls(clean_plates=(source,)),
+        "movers": Controls(movers=MatteSource(sequence=source)),
+        "never_copy": Controls(never_copy=MatteSource(sequence=source)),
+    }
+    return made[role]
+
+
+@pytest.mark.parametrize(
+    ("role", "foreign"),
+    [
+        ("keyframe", True),
+        ("reference", True),
+        ("motion_source", True),
+        ("pose_source", True),
+        ("clean_plate", True),
+        ("depth_pass", False),
+        ("movers", False),
+        ("never_copy", False),
+    ],
+)
+def test_what_steers_a_model_is_judged_like_everything_else(
+    home: Path, plate: list[Path], tmp_path: Path, role: str, foreign: bool
+) -> None:
+    (look,) = records.files(tmp_path / "stock", ["look.exr"])
+    asked = replace(job(tmp_path), controls=_steered(look, role))
+    (picture,) = asked.controls.pictures()
+    assert picture.role == role
+    unknown = [(item.asset, item.path) for item in standings(job=asked, root=home, today=TODAY)]
+    assert unknown == ([("", str(look))] if foreign else []), "a show makes passes and mattes itself"
+    entered(home, [look])
+    Ledger(home=home).revoke("wall", revocation=Revocation(by="Kim", on="2026-11-20", reason="withdrawn"))
+    (refused,) = standings(job=asked, root=home, today=TODAY)
+    assert (refused.asset, refused.cleared) == ("wall", False)
+
+
+def test_only_the_frame_of_a_keyframe_is_judged(home: Path, plate: list[Path], tmp_path: Path) -> None:
+    keys = records.files(tmp_path / "stock", [f"key.{number}.exr" for number in (1, 2)])
+    entered(home, keys[:1], replace(CLEARED, expires_on="2026-01-01"))
+    image = ImageSource(sequence=SequenceSource(path=str(tmp_path / "stock/key.#.exr")), frame=2)
+    asked = replace(job(tmp_path), controls=Controls(keyframes=(Keyframe(frame=1001, image=image),)))
+    assert [(item.asset, item.cleared) for item in standings(job=asked, root=home, today=TODAY)] == [("", True)]
+
+
+def test_no_control_that_names_pictures_is_forgotten(tmp_path: Path) -> None:
+    """Every sequence that any control can hold is one of `Controls.pictures`."""
+    roles = (
+        "keyframe",
+        "reference",
+        "depth_pass",
+        "motion_source",
+        "pose_source",
+        "clean_plate",
+        "movers",
+        "never_copy",
+    )
+    reached = {
+        name
+        for role in roles
+        for name, value in vars_of(_steered(tmp_path / "x.exr", role)).items()
+        if value != vars_of(Controls())[name]
+    }
+    holding = {name for name, kind in get_type_hints(Controls).items() if _holds_pictures(kind)}
+    assert holding == reached
+
+
+def vars_of(controls: Controls) -> dict[str, object]:
+    return {entry.name: getattr(controls, entry.name) for entry in fields(controls)}
+
+
+def _holds_pictures(kind: object) -> bool:
+    if isinstance(kind, type) and is_dataclass(kind):
+        return kind is SequenceSource or any(_holds_pictures(inner) for inner in get_type_hints(kind).values())
+    return any(_holds_pictures(inner) for inner in get_args(kind))

@@ -8,7 +8,7 @@ import pytest
 from filming import rgb, scene, write
 
 from overscan.core.plates import read_header
-from overscan.core.results._timecode import with_timecode
+from overscan.core.results._timecode import frames_since_midnight, with_timecode
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,20 @@ def test_counting(tmp_path: Path, before: int, rate: tuple[int, int], frames: in
     assert moved.attributes["smpte:TimeCode"][1] == 77, "user bits stay"
     (stored,) = (attribute for attribute in moved.exr_attributes or () if attribute.name == "timeCode")
     assert int.from_bytes(stored.data[:4], "little") == after
+
+
+@pytest.mark.parametrize(
+    ("time", "rate", "count"),
+    [
+        (0x01020304, (24, 1), ((62 * 60) + 3) * 24 + 4),
+        (0x01000000, (25, 1), 90_000),
+        (0x01000040, (30000, 1001), 107_892),  # drop frame: an hour by the clock
+        (0x23595923, (24, 1), 24 * 3600 * 24 - 1),
+    ],
+)
+def test_frames_since_midnight(tmp_path: Path, time: int, rate: tuple[int, int], count: int) -> None:
+    attributes = {"smpte:TimeCode": ("timecode", (time, 0)), "framesPerSecond": ("rational", rate)}
+    (header,) = read_header(write(tmp_path / "p.exr", rgb(scene(8, 8)), attributes=attributes))
+    assert frames_since_midnight(header) == count
+    (plain,) = read_header(write(tmp_path / "q.exr", rgb(scene(8, 8))))
+    assert frames_since_midnight(plain) is None

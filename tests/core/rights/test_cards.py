@@ -132,3 +132,22 @@ def test_a_hash_says_what_a_file_is_and_a_name_does_not(tmp_path: Path) -> None:
     assert [card.name for card in cards_of(name="wan-vace", weights=known, cards=cards)] == ["one", "two"]
     assert [card.name for card in cards_of(name="wan-vace", weights=unknown, cards=cards)] == ["wan-vace"]
     assert cards_of(name="nobody", weights=unknown, cards=cards) == ()
+
+
+def test_a_shared_part_makes_no_model_another(tmp_path: Path) -> None:
+    text, config = {"text/model.safetensors": "a" * 64}, {"text/config.json": "c" * 64}
+    first = {"net/model.safetensors": "1" * 64, **text, **config}
+    second = {"net/model.safetensors": "2" * 64, **text, **config}
+    third = {"net/model.safetensors": "3" * 64, **config}
+    for name, files in (("first", first), ("second", second), ("third", third)):
+        studio_card(tmp_path, name, "[weights]\n" + "".join(f'"{file}" = "{files[file]}"\n' for file in files))
+    cards = load_cards(root=tmp_path)
+
+    def named(weights: dict[str, str]) -> list[str]:
+        return [card.name for card in cards_of(name="wan-vace", weights=weights, cards=cards)]
+
+    assert named(first) == ["first"], "the text encoder is that of both"
+    assert named(second) == ["second"]
+    assert named({**first, "net/model.safetensors": "9" * 64}) == ["first", "second"], "it is neither, and may be both"
+    assert named({"net/model.safetensors": "9" * 64, **config}) == ["wan-vace"], "a config says nothing"
+    assert named({**first, "more/model.safetensors": "2" * 64}) == ["first", "second"], "it is made of both"

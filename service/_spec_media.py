@@ -1,0 +1,90 @@
+"""Reads what a spec names on disk: sequences, mattes and single images. Collects what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from overscan.core import jobs
+from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, OverscanError
+from overscan.core.media import ImageSource
+from overscan.service._errors import UnsupportedError
+from overscan.service._frame_sets import read_frames
+from overscan.v1.frames_pb2 import FrameSet
+from overscan.v1.media_pb2 import ImageRef, MatteRef, SequenceRef
+
+
+class MediaReader:
+    """Reads parts of a spec that name pictures or frames."""
+
+    def __init__(self) -> None:
+        self.problems: list[ErrorRecord] = []
+
+    def matte(self, matte: MatteRef, field: str) -> jobs.MatteSource:
+        """A matte, whatever is wrong with it."""
+        return jobs.MatteSource(sequence=self.sequence(matte.sequence, f"{field}.sequence"), channel=matte.channel)
+
+    def image(self, image: ImageRef, field: str) -> ImageSource:
+        """One image, whatever is wrong with it."""
+        return ImageSource(
+            sequence=self.sequence(image.sequence, f"{field}.sequence"),
+            frame=image.frame if image.HasField("frame") else None,
+        )
+
+    def sequence(self, sequence: SequenceRef, field: str) -> jobs.SequenceSource:
+        """A sequence, whatever is wrong with it."""
+        if sequence.WhichOneof("location") == "upload_id":
+            self.add(
+                UnsupportedError(
+                    "this version of the service does not take uploaded frames.",
+                    next_step="Put the frames where the service can read them, and give their path.",
+                    field=f"{field}.upload_id",
+                )
+            )
+        else:
+            self.path(sequence.path, f"{field}.path", "Give the path pattern of the frames.")
+        return jobs.SequenceSource(
+            path=sequence.path,
+            frames=self.frames(sequence.frames, f"{field}.frames"),
+            part=sequence.part,
+            layer=sequence.layer,
+            view=sequence.view,
+            colour_space=sequence.color_space,
+            pixel_aspect=self.pixel_aspect(sequence.pixel_aspect, f"{field}.pixel_aspect"),
+        )
+
+    def path(self, path: str, field: str, next_step: str) -> None:
+        """Look at a path; `next_step` is for where there is none."""
+        if not path:
+            self.bad(field, "the path is missing.", next_step)
+        elif "\0" in path:
+            self.bad(field, "the path has a zero byte in it.", "Give a plain path.")
+        elif not Path(path).is_absolute():
+            self.bad(
+                field,
+                f"the path '{path}' is relative, and the service's folder is not yours.",
+                "Give an absolute path.",
+                actual=path,
+            )
+
+    def frames(self, frame_set: FrameSet, field: str) -> tuple[int, ...] | None:
+        """Frame numbers, ascending; None where none are named, or where they make no sense."""
+        try:
+            return read_frames(frame_set, field=field)
+        except FrameRangeError as error:
+            self.add(error)
+            return None
+
+    def pixel_aspect(self, value: float, field: str) -> float | None:
+        """A pixel aspect; None where the file's is meant."""
+        if value < 0 or not math.isfinite(value):
+            self.bad(field, f"the pixel aspect {value} is not above 0.", "Give width over height, e.g. 2.0.")
+        return value or None
+
+    def bad(self, field: str, message: str, next_step: str, *, actual: str = "") -> None:
+        """Note a value that makes no job."""
+        self.add(InvalidJobError(message, next_step=next_step, field=field, actual=actual))
+
+    def add(self, error: OverscanError) -> None:
+        """Note a problem."""
+        self.problems.append(error.record)
