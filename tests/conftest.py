@@ -18,6 +18,10 @@ SHARED = ROOT.parent / "shared"
 # Before anything imports numba: all tests, and the processes they start, share what was compiled.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several tests run at once: libraries that start a thread for every core in each of them wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

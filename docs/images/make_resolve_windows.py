@@ -130,7 +130,11 @@ class Person:
                 act()
                 self._go()
 
-            user.when(lambda: words in self._said(), done)
+            user.when(lambda: words in self._said() and self._is_idle_for(words), done)
+
+    def _is_idle_for(self, words: str) -> bool:
+        """After a result buttons come back with the window's next tick."""
+        return "take" not in words or bool(user.element(self._window, "generate")._values.get("Enabled", True))
 
     def _said(self) -> str:
         return "\n".join(user.says(self._window, held._values["ID"])

@@ -361,7 +361,7 @@ def _mark_sent(call: Call, process: Process) -> None:
 
 
 def _write(process: Process, line: bytes) -> bool:
-    """Whether the process may have read the line: one that listens no longer has not, and a part of one says nothing."""
+    """Whether the process may have read the line: one that listens no longer has not."""
     try:
         process.send(line)
     except (OSError, ValueError):

@@ -107,7 +107,8 @@ def test_the_adapter_of_the_page_runs(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("diffusers", reason="needs the extra `models`")
     save_model(tmp_path / "wan-t2v")
     Cli.write_frames(tmp_path, frames=range(1001, 1004), width=61, height=33)
-    assert cli("models", "add", "wan-t2v").code == 0
+    added = cli("models", "add", "wan-t2v", "--card", "wan-t2v")
+    assert added.code == 0, added.err
     job = ("extend", "plate.%04d.exr", "-o", "wide.%04d.exr", "--margins", "9,6,0,0", "--engine", "wan-refine")
     refused = cli(*job)
     assert refused.code == 8

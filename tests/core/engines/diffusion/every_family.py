@@ -181,7 +181,7 @@ class Footage:
         return {
             Task.EXTEND: Extend(margins=MARGINS),
             Task.INPAINT: inpaint(self.matte),
-            Task.CONTINUE: Continue(head=5, tail=12) if self.is_long else Continue(head=3, tail=4),
+            Task.CONTINUE: Continue(head=5, tail=12) if self.is_long else Continue(head=3, tail=5),
             Task.INTERPOLATE: Interpolate(between=1),
         }[task]
 
