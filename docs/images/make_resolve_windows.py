@@ -2,7 +2,7 @@
 
 QT_QPA_PLATFORM=offscreen .venv/bin/python docs/images/make_resolve_windows.py docs/images
 
-Needs PySide6 (`pip install 'PySide6-Essentials>=6.8,<6.9'`) and about a minute. Resolve's UIManager makes Qt's own
+Needs PySide6 (`pip install 'PySide6-Essentials>=6.8,<6.9'`) and one to three minutes. Resolve's UIManager makes Qt's own
 widgets of the tree that a script gives it; here the same tree is drawn, with colours like Resolve's. It has not been
 compared with a real Resolve.
 """
@@ -108,13 +108,6 @@ def keep(name: str, path: Path) -> None:
     sys.stdout.write(f"{path}\n")
 
 
-def choose_first(name: str) -> None:
-    """Click the first line of the queue."""
-    tree = user.element(name, "jobs")
-    tree._items[0]._values["Selected"] = True
-    double.session().ui.send(tree, "CurrentItemChanged")
-
-
 class Person:
     """Does one thing after another, each as soon as the window says something."""
 
@@ -130,11 +123,7 @@ class Person:
                 act()
                 self._go()
 
-            user.when(lambda: words in self._said() and self._is_idle_for(words), done)
-
-    def _is_idle_for(self, words: str) -> bool:
-        """After a result buttons come back with the window's next tick."""
-        return "take" not in words or bool(user.element(self._window, "generate")._values.get("Enabled", True))
+            user.when(lambda: words in self._said(), done)
 
     def _said(self) -> str:
         return "\n".join(user.says(self._window, held._values["ID"])
@@ -164,15 +153,10 @@ def main(folder: Path) -> None:
         ("", lambda: user.type_text(TASK, "size", "1520x636")),
         ("", lambda: user.click(TASK, "plan")),
         ("makes frames", lambda: (keep(TASK, folder / "resolve_plan.png"), user.click(TASK, "generate"))),
-        ("in the timeline as take", lambda: user.click(TASK, "generate")),
-        ("v002: running", lambda: user.close_window(TASK)),
+        ("in the timeline as take", lambda: user.close_window(TASK)),
     )
     launch.run("extend", found)
-    Person(
-        QUEUE,
-        ("running", lambda: choose_first(QUEUE)),
-        ("plate v002: running", lambda: (keep(QUEUE, folder / "resolve_queue.png"), user.close_window(QUEUE))),
-    )
+    Person(QUEUE, ("done", lambda: (keep(QUEUE, folder / "resolve_queue.png"), user.close_window(QUEUE))))
     launch.run("queue", found)
     double.stop()
 
