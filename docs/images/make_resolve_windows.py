@@ -3,8 +3,8 @@
 QT_QPA_PLATFORM=offscreen .venv/bin/python docs/images/make_resolve_windows.py docs/images
 
 Needs PySide6 (`pip install 'PySide6-Essentials>=6.8,<6.9'`) and one to three minutes. Resolve's UIManager makes Qt's
-own widgets of the tree that a script gives it; here the same tree is drawn, with colours like Resolve's. It has not been
-compared with a real Resolve.
+own widgets of the tree that a script gives it; here the same tree is drawn, with colours like Resolve's. It has not
+been compared with a real Resolve.
 """
 
 from __future__ import annotations
