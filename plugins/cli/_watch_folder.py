@@ -7,8 +7,10 @@ rendered again becomes a new version.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from typing import Any
 
 from overscan.cli._display import state_word
 from overscan.cli._exit import ExitCode, exit_code_of
+from overscan.cli._interrupts import Interrupts
 from overscan.cli._report import Outcome, Report
 from overscan.cli._watched import JOB_FILE, Clip, clips_in
 from overscan.client import ENDED, Client, JobFileError, ServiceError, connect, describe, make_problem, parse_job
@@ -54,13 +57,12 @@ def watch_folder(*, inbox: str, outbox: str, settle_seconds: float, once: bool, 
     with connect() as client:
         watch = _Watch(source, target, settle_seconds=settle_seconds, client=client, report=report)
         report.note(f"Watching {source}; results go to {target}. Ctrl-C stops watching, jobs go on.")
-        try:
-            while True:
-                goes_on = watch.look()
-                if once and not goes_on:
-                    break
-                time.sleep(_POLL_SECONDS)
-        except KeyboardInterrupt:
+        stopped: queue.SimpleQueue[None] = queue.SimpleQueue()
+        with Interrupts(on_first=lambda: stopped.put(None)) as interrupts:
+            while (watch.look() or not once) and not interrupts.received:
+                with contextlib.suppress(queue.Empty):
+                    stopped.get(timeout=_POLL_SECONDS)
+        if interrupts.received:
             report.note("Stopped watching; jobs go on, and the next watch picks them up.")
             return Outcome(facts=watch.counts())
     failed = watch.problems

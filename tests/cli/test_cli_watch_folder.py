@@ -65,11 +65,12 @@ def test_it_waits_for_missing_frames_and_for_a_job_file(own: Cli, tmp_path: Path
 def test_what_is_being_written_is_left_alone(own: Cli, tmp_path: Path) -> None:
     (tmp_path / "in" / "overscan.yaml").write_text(JOB)
     render(tmp_path / "in" / "s010", 1001)
-    with own.start("watch-folder", "in", "out", "--settle", "3600") as process:
-        time.sleep(4)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+    process = own.start("watch-folder", "in", "out", "--settle", "3600")
+    own.eventually(lambda: own.announced is not None)
+    time.sleep(3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert own.finish(process, seconds=30).code == 0
     assert not list((tmp_path / "out").rglob("*.exr"))
 
 
