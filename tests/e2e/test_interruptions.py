@@ -26,6 +26,7 @@ def test_the_result_is_copied_from_other_frames(whole: Path) -> None:
     assert len(samples(whole / "out.1001.exr")) == 3 + 6
 
 
+@pytest.mark.slow
 def test_in_three_pieces_by_services_that_know_nothing_of_each_other(
     new_cli: Callable[..., Cli], panning_plate: str, whole: Path, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_background_comes_out_from_behind_a_mover_that_goes_on(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_what_nothing_has_shown_is_painted_with_the_plate(tmp_path):
     """It has the plate's detail, names where that is from, is the same in all frames, and is trusted by nobody."""
     picture = scene(260, 420)

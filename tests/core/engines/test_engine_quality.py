@@ -108,6 +108,7 @@ def test_noise_is_filled_smoothly_and_said_so(tmp_path):
         assert 0.1 < light[made].mean() < 0.6
 
 
+@pytest.mark.slow
 def test_copying_can_be_forbidden_and_forced(tmp_path):
     plate = pan(tmp_path / "p")
     runs = {

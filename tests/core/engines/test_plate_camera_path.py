@@ -49,6 +49,7 @@ def _error(
     return float(np.abs(mapped(found, points) - there)[seen].max()) if seen.any() else 0.0
 
 
+@pytest.mark.slow
 def test_a_long_move_does_not_drift(tmp_path):
     """Pan, shake, roll and zoom over 101 frames with grain, something that moves, and flicker."""
     size = (208, 120)

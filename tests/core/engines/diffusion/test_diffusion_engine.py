@@ -72,7 +72,10 @@ def _frame_file(plate: str, frame: int) -> Path:
     return Path(plate % frame)
 
 
-@pytest.mark.parametrize("name", ["extend", "inpaint", "continue", "interpolate"])
+@pytest.mark.parametrize(
+    "name",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("extend", "inpaint")), "continue", "interpolate"],
+)
 def test_a_whole_job(tmp_path, plate, cache, name):
     engine = stub_engine(pixels=320 * 192)
     parameters = {"repaint": "all", "grain": False} if name == "inpaint" else {"grain": False}

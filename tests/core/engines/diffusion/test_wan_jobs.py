@@ -25,6 +25,9 @@ from overscan.core.errors import CancelledError
 from overscan.core.jobs import Continue, Extend, Interpolate, Job, Margins
 from overscan.core.models import library
 
+# The same at a smaller size is in test_every_family.py.
+pytestmark = pytest.mark.slow
+
 SIZE = (87, 61)
 FRAMES = range(1001, 1012)
 ORIGIN, DISPLAY = (-4, -3), (0, 0, 77, 53)
