@@ -156,12 +156,23 @@ class Catcher:
         self.arguments: dict[str, Any] = {}
         self.pipeline: Any = None
         self.seconds = 0.0
-        """Of the last call, without what listens to its steps."""
+        """Of the last call, without what listens to its steps, and of the decoding that we ask for after it."""
+        self._calling = False
 
     @contextmanager
     def watching(self, kind: type[Any], device: str) -> Iterator[None]:
         """Inside, calls of the class are caught."""
-        own = kind.__call__
+        from diffusers import AutoencoderKLWan
+
+        own, own_decode = kind.__call__, AutoencoderKLWan.decode
+
+        def decode(*passed: Any, **named: Any) -> Any:
+            begun = time.perf_counter()
+            made = own_decode(*passed, **named)
+            synchronize(device)
+            if not self._calling:
+                self.seconds += time.perf_counter() - begun
+            return made
 
         def call(pipeline: Any, **named: Any) -> Any:
             self.arguments, self.pipeline = named, pipeline
@@ -178,21 +189,25 @@ class Catcher:
                 return heard
 
             begun = time.perf_counter()
-            made = own(pipeline, **(named | {"callback_on_step_end": listen} if listener else named))
+            self._calling = True
+            try:
+                made = own(pipeline, **(named | {"callback_on_step_end": listen} if listener else named))
+            finally:
+                self._calling = False
             synchronize(device)
             self.seconds = time.perf_counter() - begun - listening
             return made
 
-        kind.__call__ = call
+        kind.__call__, AutoencoderKLWan.decode = call, decode
         try:
             yield
         finally:
-            kind.__call__ = own
+            kind.__call__, AutoencoderKLWan.decode = own, own_decode
 
     def again(self) -> Any:
-        """The same call, with nothing that listens to it."""
+        """The same call, with nothing that listens to it, and with the pipeline's own decoding."""
         named = {name: value for name, value in self.arguments.items() if name != "callback_on_step_end"}
-        return self.pipeline(**{**named, "generator": runtime.noise(0)})
+        return self.pipeline(**{**named, "generator": runtime.noise(0), "output_type": "pt"})
 
 
 def synchronize(device: str) -> None:
