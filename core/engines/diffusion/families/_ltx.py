@@ -40,6 +40,7 @@ from overscan.core.engines.diffusion.families._ltx_schedule import (
     schedule_refusals,
     unshifted,
 )
+from overscan.core.engines.diffusion.families._words import require_read
 from overscan.core.engines.diffusion.runtime import (
     Device,
     ModelFacts,
@@ -96,6 +97,8 @@ CARD = FamilyCard(
         ),
     ),
 )
+_PIECES_MAX = 256
+"""Of a text, that the pipeline gives to the reader (`max_sequence_length`)."""
 
 
 class Ltx:
@@ -151,6 +154,7 @@ def _condition_pipeline() -> type[Any]:
 
 
 def _paint(pipeline: Any, request: PaintRequest, hook: StepHook) -> Painted:
+    require_read(pipeline, request, most=_PIECES_MAX)
     frames, height, width, _ = request.video.shape
     time, size = pipeline.vae_temporal_compression_ratio, pipeline.vae_spatial_compression_ratio
     clean = encode(pipeline, request.video)

@@ -23,6 +23,7 @@ from overscan.core.engines.diffusion.families._latent_replacement import (
 from overscan.core.engines.diffusion.families._latent_sight import latent_sight
 from overscan.core.engines.diffusion.families._ltx_lattice import latent_size
 from overscan.core.engines.diffusion.families._ltx_schedule import is_distilled, tail, unshifted
+from overscan.core.engines.diffusion.families._words import require_read
 from overscan.core.engines.diffusion.runtime import ModelFacts, Need, listen, noise, video_need
 from overscan.core.engines.diffusion.runtime._libraries import diffusers_library, torch_library
 from overscan.core.errors import ErrorRecord
@@ -132,6 +133,10 @@ def need(
     )
 
 
+_PIECES_MAX = 1024
+"""Of a text, that the pipelines give to the reader (`max_sequence_length`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denoised:
     """Latents of a window as the VAEs have them."""
@@ -150,6 +155,7 @@ def denoise(
     reference_tokens: int = 0,
 ) -> Denoised:
     """Run a pipeline that takes conditions; `references` are further arguments, which add so many tokens."""
+    require_read(pipeline, request, most=_PIECES_MAX)
     frames, height, width, _ = request.video.shape
     clean = encode(pipeline, request.video)
     time = pipeline.vae_temporal_compression_ratio

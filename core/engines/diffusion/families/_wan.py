@@ -18,7 +18,7 @@ from overscan.core.engines.diffusion.runtime import (
     video_array,
     video_tensor,
 )
-from overscan.core.errors import ErrorRecord, InvalidJobError
+from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import Job
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ SHIFT = Parameter(
     minimum=0.0,
     maximum=20.0,
 )
-_PIECES_MAX = 512
+PIECES_MAX = 512
 """Of a text, that the pipelines give to the reader (`max_sequence_length`)."""
 _LARGE_SHIFT = 5.0
 """Folders of models for 720 lines come with this shift, those for 480 with 3."""
@@ -90,20 +90,6 @@ def strength_refusals(job: Job, *, steps: int) -> list[ErrorRecord]:
             actual=f"{strength:g}",
         )
     ]
-
-
-def require_read(pipeline: Any, *, prompt: str, negative_prompt: str) -> None:
-    """Raise `InvalidJobError` for words that the pipeline would leave out in silence: it reads so many pieces only."""
-    for field, words in (("prompt", prompt), ("negative_prompt", negative_prompt)):
-        count = len(pipeline.tokenizer(words, truncation=False, padding=False).input_ids)
-        if count > _PIECES_MAX:
-            raise InvalidJobError(
-                f"the text of {field} has {count} pieces, and Wan reads {_PIECES_MAX}: the end would be left out.",
-                next_step=f"Shorten it by about {100 * (count - _PIECES_MAX) / count:.0f} %.",
-                field=f"controls.{field}",
-                expected=f"at most {_PIECES_MAX}",
-                actual=str(count),
-            )
 
 
 def patch_of(facts: ModelFacts) -> Sequence[int]:

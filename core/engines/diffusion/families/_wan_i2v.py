@@ -18,6 +18,7 @@ from overscan.core.engines.diffusion._family import (
     StepHook,
 )
 from overscan.core.engines.diffusion.families import _wan as wan
+from overscan.core.engines.diffusion.families._words import require_read
 from overscan.core.errors import ErrorRecord, InvalidJobError
 from overscan.core.jobs import Job, ParameterValue, Task
 
@@ -139,7 +140,7 @@ class WanI2v:
             raise InvalidJobError(f"Wan image-to-video is given frame 0, and may be given the last, not {given}.")
         if not _ends(pipeline.config, pipeline.transformer.config)[reaches]:
             raise InvalidJobError(f"this model was not trained to be given frames {given} of {frames}.", field="model")
-        wan.require_read(pipeline, prompt=request.prompt, negative_prompt=request.negative_prompt)
+        require_read(pipeline, request, most=wan.PIECES_MAX)
         stills = runtime.video_tensor(request.video[given])[0]
         generator = runtime.noise(request.seed)
         with (

@@ -21,6 +21,7 @@ from overscan.core.engines.diffusion._family import (
     StepHook,
 )
 from overscan.core.engines.diffusion.families import _wan as wan
+from overscan.core.engines.diffusion.families._words import require_read
 from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import Job, ParameterValue, Task
 
@@ -147,7 +148,7 @@ class WanVace:
     def paint(self, pipeline: Any, request: PaintRequest, hook: StepHook) -> Painted:
         """Paint one window."""
         frames, height, width = request.matte.shape
-        wan.require_read(pipeline, prompt=request.prompt, negative_prompt=request.negative_prompt)
+        require_read(pipeline, request, most=wan.PIECES_MAX)
         video, mask = _conditions(request)
         generator = runtime.noise(request.seed)
         references = tuple(_fitted(still.image, width=width, height=height) for still in request.references)

@@ -24,7 +24,7 @@ from overscan.core.engines.diffusion.families._latent_replacement import decode,
 from overscan.core.engines.diffusion.families._ltx import Ltx
 from overscan.core.engines.diffusion.families._ltx2 import Ltx2
 from overscan.core.engines.diffusion.families._ltx2_hdr import Ltx2Hdr
-from overscan.core.errors import CancelledError
+from overscan.core.errors import CancelledError, InvalidJobError
 from overscan.core.jobs import Continue, Extend, Interpolate, Job, Margins, OutputSpec, Task
 from overscan.core.models import ModelFolder, library
 
@@ -160,6 +160,13 @@ def test_nothing_to_paint_gives_the_decoded_plate(folders: dict[str, ModelFolder
         there_and_back = decode(inside(pipeline), denormalised(inside(pipeline), encode(inside(pipeline), asked.video)))
     # Sums come out a little different in another number of threads.
     assert np.allclose(family.paint(pipeline, asked, Quiet()).video, there_and_back, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ltx", "ltx-2.3"])
+def test_words_that_would_be_left_out_are_refused(folders: dict[str, ModelFolder], name: str) -> None:
+    family, pipeline = loaded(folders, name)
+    with pytest.raises(InvalidJobError, match="the end would be left out"):
+        family.paint(pipeline, request(prompt="grass " * 1100), Quiet())
 
 
 @pytest.mark.parametrize("name", ["ltx-0.9.1", "ltx-2.3"])
