@@ -21,14 +21,12 @@ from overscan.core.engines.diffusion._family import (
 from overscan.core.engines.diffusion.families._loras import (
     DISTILLED,
     Equipped,
-    add_loras,
     missing_peft,
     read_loras,
     switch_on,
 )
 from overscan.core.engines.diffusion.families._ltx2_denoise import (
     DISTILLED_STEPS,
-    FLOAT32,
     GUIDANCE_PARAMETERS,
     LEFT_OUT,
     PIPELINES,
@@ -38,6 +36,7 @@ from overscan.core.engines.diffusion.families._ltx2_denoise import (
     sound_of,
     sound_refusals,
 )
+from overscan.core.engines.diffusion.families._ltx2_load import load_equipped
 from overscan.core.engines.diffusion.families._ltx_lattice import fitted
 from overscan.core.engines.diffusion.families._ltx_schedule import (
     NEGATIVE_PROMPT,
@@ -45,7 +44,7 @@ from overscan.core.engines.diffusion.families._ltx_schedule import (
     is_distilled,
     schedule_refusals,
 )
-from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, load_pipeline, painting
+from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, painting
 from overscan.core.engines.diffusion.runtime._libraries import diffusers_library
 from overscan.core.errors import ErrorRecord, OverscanError
 from overscan.core.jobs import Job, ParameterValue, Task
@@ -120,23 +119,9 @@ class Ltx2:
 
     def load(self, folder: ModelFolder, device: Device, *, parameters: Mapping[str, ParameterValue]) -> Any:
         """The pipeline with conditions, whatever the folder's index names, and a LoRA that distils it, if there is."""
-        loras = read_loras(folder, kinds=(DISTILLED,))
-
-        def prepare(pipeline: Any) -> None:
-            add_loras(pipeline, loras)
-
-        pipeline = load_pipeline(
-            folder,
-            classes=PIPELINES,
-            device=device,
-            parameters=parameters,
-            float32=FLOAT32,
-            components=dict.fromkeys(LEFT_OUT),
-            cls=_condition_pipeline,
-            prepare=prepare,
-            variant_key=tuple(lora.adapter for lora in loras),
+        return load_equipped(
+            folder, device, parameters=parameters, kinds=(DISTILLED,), cls=_condition_pipeline, left_out=LEFT_OUT
         )
-        return Equipped(pipeline=pipeline, loras=loras)
 
     def paint(self, pipeline: Any, request: PaintRequest, hook: StepHook) -> Painted:
         """Paint one window. The pictures are the same with sound and without."""

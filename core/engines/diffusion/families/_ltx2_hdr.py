@@ -31,7 +31,6 @@ from overscan.core.engines.diffusion.families._loras import (
     DISTILLED,
     HDR,
     Lora,
-    add_loras,
     header_of,
     missing_peft,
     read_loras,
@@ -41,7 +40,6 @@ from overscan.core.engines.diffusion.families._loras import (
 from overscan.core.engines.diffusion.families._ltx2 import LATTICE
 from overscan.core.engines.diffusion.families._ltx2_denoise import (
     DISTILLED_STEPS,
-    FLOAT32,
     PIPELINES,
     decoded,
     heard_rate,
@@ -51,6 +49,7 @@ from overscan.core.engines.diffusion.families._ltx2_denoise import (
     schedule,
     starting,
 )
+from overscan.core.engines.diffusion.families._ltx2_load import load_equipped
 from overscan.core.engines.diffusion.families._ltx_lattice import fitted
 from overscan.core.engines.diffusion.families._ltx_schedule import (
     NEGATIVE_PROMPT,
@@ -58,7 +57,7 @@ from overscan.core.engines.diffusion.families._ltx_schedule import (
     is_distilled,
     schedule_refusals,
 )
-from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, listen, load_pipeline, noise, painting
+from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, listen, noise, painting
 from overscan.core.engines.diffusion.runtime._libraries import diffusers_library
 from overscan.core.errors import ErrorRecord, OverscanError
 from overscan.core.jobs import Job, ParameterValue, Task
@@ -162,25 +161,13 @@ class Ltx2Hdr:
 
     def load(self, folder: ModelFolder, device: Device, *, parameters: Mapping[str, ParameterValue]) -> Any:
         """The HDR pipeline with its LoRA."""
-        loras = read_loras(folder, kinds=(HDR, DISTILLED))
-        hdr = serving(loras, HDR)
+        found = load_equipped(folder, device, parameters=parameters, kinds=(HDR, DISTILLED), cls=_hdr_pipeline)
+        hdr = serving(found.loras, HDR)
         if hdr is None:
             raise OverscanError(f"The model '{folder.name}' has no HDR LoRA any more.", path=folder.path)
-
-        def prepare(pipeline: Any) -> None:
-            add_loras(pipeline, loras)
-
-        pipeline = load_pipeline(
-            folder,
-            classes=PIPELINES,
-            device=device,
-            parameters=parameters,
-            float32=FLOAT32,
-            cls=_hdr_pipeline,
-            prepare=prepare,
-            variant_key=tuple(lora.adapter for lora in loras),
+        return _Loaded(
+            pipeline=found.pipeline, hdr=hdr, distilled=serving(found.loras, DISTILLED), words=_words(folder)
         )
-        return _Loaded(pipeline=pipeline, hdr=hdr, distilled=serving(loras, DISTILLED), words=_words(folder))
 
     def paint(self, pipeline: Any, request: PaintRequest, hook: StepHook) -> Painted:
         """Paint one window."""

@@ -28,7 +28,6 @@ from overscan.core.engines.diffusion.families._loras import (
     MOVES,
     Equipped,
     Lora,
-    add_loras,
     missing_peft,
     read_loras,
     serving,
@@ -37,7 +36,6 @@ from overscan.core.engines.diffusion.families._loras import (
 from overscan.core.engines.diffusion.families._ltx2 import CONTROLS, DEFAULTS, LATTICE
 from overscan.core.engines.diffusion.families._ltx2_denoise import (
     DISTILLED_STEPS,
-    FLOAT32,
     GUIDANCE_PARAMETERS,
     LEFT_OUT,
     PIPELINES,
@@ -48,9 +46,10 @@ from overscan.core.engines.diffusion.families._ltx2_denoise import (
     sound_of,
     sound_refusals,
 )
+from overscan.core.engines.diffusion.families._ltx2_load import load_equipped
 from overscan.core.engines.diffusion.families._ltx_lattice import fitted
 from overscan.core.engines.diffusion.families._ltx_schedule import SCHEDULE, is_distilled, schedule_refusals
-from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, load_pipeline, painting
+from overscan.core.engines.diffusion.runtime import Device, ModelFacts, Need, painting
 from overscan.core.engines.diffusion.runtime._libraries import diffusers_library
 from overscan.core.errors import ErrorRecord, OverscanError
 from overscan.core.jobs import Job, ParameterValue, Task
@@ -149,23 +148,9 @@ class Ltx2InContext:
 
     def load(self, folder: ModelFolder, device: Device, *, parameters: Mapping[str, ParameterValue]) -> Any:
         """The pipeline with every LoRA of the folder that the family knows what to do with."""
-        loras = read_loras(folder, kinds=_KINDS)
-
-        def prepare(pipeline: Any) -> None:
-            add_loras(pipeline, loras)
-
-        pipeline = load_pipeline(
-            folder,
-            classes=PIPELINES,
-            device=device,
-            parameters=parameters,
-            float32=FLOAT32,
-            components=dict.fromkeys(LEFT_OUT),
-            cls=_in_context_pipeline,
-            prepare=prepare,
-            variant_key=tuple(lora.adapter for lora in loras),
+        return load_equipped(
+            folder, device, parameters=parameters, kinds=_KINDS, cls=_in_context_pipeline, left_out=LEFT_OUT
         )
-        return Equipped(pipeline=pipeline, loras=loras)
 
     def paint(self, pipeline: Any, request: PaintRequest, hook: StepHook) -> Painted:
         """Paint one window."""
