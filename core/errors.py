@@ -127,6 +127,24 @@ class DiskFullError(OverscanError):
     code = "DISK_FULL"
 
 
+class ShareLostError(OverscanError):
+    """A network share or another mounted file system is gone, or does not answer."""
+
+    code = "SHARE_LOST"
+
+
+class InputChangedError(OverscanError):
+    """A file that a job reads is no longer what it was when the job began."""
+
+    code = "INPUT_CHANGED"
+
+
+class OutOfMemoryError(OverscanError):
+    """There is not the memory that something needs."""
+
+    code = "OUT_OF_MEMORY"
+
+
 class InvalidJobError(OverscanError):
     """The job contradicts itself or asks for what no engine does."""
 
@@ -175,6 +193,12 @@ class PolicyFileError(OverscanError):
     code = "POLICY_FILE"
 
 
+class OutsideRootsError(OverscanError):
+    """A path leads out of the folders that may be read or written."""
+
+    code = "OUTSIDE_ROOTS"
+
+
 class CancelledError(OverscanError):
     """The step was asked to stop."""
 
@@ -193,6 +217,9 @@ _BY_CODE: dict[str, type[OverscanError]] = {
         OutputExistsError,
         OutputNotWritableError,
         DiskFullError,
+        ShareLostError,
+        InputChangedError,
+        OutOfMemoryError,
         InvalidJobError,
         UnknownEngineError,
         UnknownModelError,
@@ -201,6 +228,7 @@ _BY_CODE: dict[str, type[OverscanError]] = {
         PlateChangedError,
         PolicyError,
         PolicyFileError,
+        OutsideRootsError,
         CancelledError,
     )
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -165,3 +166,16 @@ class Job:
     def kind(self) -> Task:
         """Which task it is."""
         return _TASKS[type(self.task)]
+
+    def sources(self) -> Iterator[SequenceSource]:
+        """Everything that the job reads."""
+        if self.plate is not None:
+            yield self.plate
+        if isinstance(self.task, Inpaint):
+            yield self.task.matte.sequence
+        yield from (picture.source for picture in self.controls.pictures())
+
+    def named(self, path: str | os.PathLike[str]) -> str:
+        """A path (or pattern) of something the job reads, as it was called where it came from."""
+        text = os.fspath(path)
+        return next((found for source in self.sources() if (found := source.named_path(text)) != text), text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, replace
 
 
@@ -23,6 +25,21 @@ class SequenceSource:
     """Name in the OpenColorIO configuration; empty means what the file says."""
     pixel_aspect: float | None = None
     """In place of the file's."""
+    shown: str = ""
+    """Path pattern that the images had where they came from, with the same file names; empty where `path` is it."""
+
+    @property
+    def named(self) -> str:
+        """The path pattern for receipts and for people."""
+        return self.shown or self.path
+
+    def named_path(self, path: str | os.PathLike[str]) -> str:
+        """The path of one of these images, as it was called where it came from."""
+        text = os.fspath(path)
+        if not self.shown or os.path.dirname(text) != os.path.dirname(self.path):  # noqa: PTH120
+            return text
+        folder = re.match(r".*[/\\]|", self.shown)
+        return f"{folder[0] if folder else ''}{os.path.basename(text)}"  # noqa: PTH119
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""Where the service listens: a Unix socket that only its user can open, or loopback with a token."""
+"""Where the service listens: a Unix socket that only its user can open, or loopback with a token.
+
+Anything wider is refused unless it has TLS, users, and folders that it is confined to.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from overscan.service._errors import AddressError
+from overscan.service._errors import AddressError, UsersFileError
+from overscan.service._settings import Settings
+from overscan.service._tls import check_tls
+from overscan.service._users import read_users
 
 _SOCKET_PATH_BYTES_MAX = 103
 """The least of what systems allow (macOS: 104 with the closing zero; Linux: 108)."""
@@ -28,20 +34,31 @@ class Listen:
     target: str
     """For gRPC; a port of 0 lets the system choose."""
     socket_path: Path | None = None
-    """The Unix socket, if it is one."""
+    """The Unix socket: the address, or, with TLS, what the service's own user calls in place of it."""
+    socket_mode: int = 0o600
     host: str = ""
-    """The loopback host, if it is one."""
+    """The host, where the address is none of a Unix socket."""
+    tls: bool = False
+    """Whether callers at the host speak TLS."""
     token: str = ""
-    """What callers must show; empty for a Unix socket, whose file mode keeps others out."""
+    """What the service's own user shows where anybody else could call, too; empty where nobody can."""
+
+    @property
+    def private_socket(self) -> bool:
+        """Whether the Unix socket's mode keeps everybody else out."""
+        return self.socket_path is not None and self.socket_mode == 0o600
 
 
-def choose_address(*, listen: str, home: Path) -> Listen:
-    """Read ``unix:PATH`` or ``HOST:PORT``, or choose for `home` where `listen` is empty.
+def choose_address(*, settings: Settings) -> Listen:
+    """Read ``unix:PATH`` or ``HOST:PORT``, or choose for the home where none is given.
 
-    Raises `AddressError` for anything but a Unix socket or loopback, and for a socket that somebody else serves.
+    Raises `AddressError` for a socket that somebody else serves, and for an address that others could call without
+    what that takes, saying all that is missing.
     """
+    listen, home = settings.listen, settings.home
+    mode = int(settings.socket_mode, 8)
     if not listen:
-        return _loopback("127.0.0.1", 0) if sys.platform == "win32" else _unix(_own_socket(home))
+        return _loopback("127.0.0.1", 0, settings) if sys.platform == "win32" else _unix(_own_socket(home), mode)
     if listen.startswith("unix:"):
         text = listen.removeprefix("unix:")
         path = Path("/" + text.lstrip("/") if text.startswith("//") else text)
@@ -51,24 +68,48 @@ def choose_address(*, listen: str, home: Path) -> Listen:
                 next_step="Write unix:/absolute/path, or 127.0.0.1:0 for loopback.",
                 actual=listen,
             )
-        return _unix(path)
+        return _unix(path, mode)
     host, separator, port = listen.rpartition(":")
     host = host.strip("[]")
     if not separator or not port.isdecimal() or int(port) > 65535:
         raise AddressError(
             f"'{listen}' is no address.", next_step="Write unix:/path or HOST:PORT, e.g. 127.0.0.1:0.", actual=listen
         )
-    if not _is_loopback(host):
+    if _is_loopback(host):
+        return _loopback(host, int(port), settings)
+    missing = _missing_for_others(settings)
+    if missing:
         raise AddressError(
-            f"the service does not listen on '{host}': other machines could call it, and it has no TLS yet.",
-            next_step="Use a Unix socket or loopback (127.0.0.1:PORT), and ssh forwarding from elsewhere.",
-            expected="loopback",
+            f"the service does not listen on '{host}', where other machines could call it, without {_and(missing)}.",
+            next_step="See docs/hardening.md; or use a Unix socket or loopback (127.0.0.1:PORT).",
+            expected=_and(missing),
             actual=host,
         )
-    return _loopback(host, int(port))
+    return _with_tls(host, int(port), settings)
 
 
-def _unix(path: Path) -> Listen:
+def _missing_for_others(settings: Settings) -> list[str]:
+    """What an address that other machines reach needs and does not have, in words."""
+    missing = []
+    if settings.tls_certificate is None:
+        missing.append("a certificate (tls_certificate)")
+    if settings.tls_key is None:
+        missing.append("its private key (tls_key)")
+    try:
+        if not read_users(settings.users):
+            missing.append("users (`overscan users add`)")
+    except UsersFileError as error:
+        missing.append(f"a file of users that can be used ({error})")
+    if not settings.roots_read and not settings.roots_write:
+        missing.append("folders that jobs are confined to (roots_read, roots_write)")
+    return missing
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _unix(path: Path, mode: int = 0o600) -> Listen:
     if len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
         raise AddressError(
             f"the socket path '{path}' is too long.",
@@ -79,7 +120,8 @@ def _unix(path: Path) -> Listen:
         )
     if path.exists() or path.is_symlink():
         _refuse_taken(path)
-    return Listen(target=f"unix:{path}", socket_path=path)
+    token = "" if mode == 0o600 else secrets.token_urlsafe(_TOKEN_BYTES)
+    return Listen(target=f"unix:{path}", socket_path=path, socket_mode=mode, token=token)
 
 
 def _refuse_taken(path: Path) -> None:
@@ -123,9 +165,22 @@ def _make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _loopback(host: str, port: int) -> Listen:
-    shown = f"[{host}]" if ":" in host else host
-    return Listen(target=f"{shown}:{port}", host=shown, token=secrets.token_urlsafe(_TOKEN_BYTES))
+def _loopback(host: str, port: int, settings: Settings) -> Listen:
+    if settings.tls_certificate is not None:
+        return _with_tls(host, port, settings)
+    return Listen(target=f"{_shown(host)}:{port}", host=_shown(host), token=secrets.token_urlsafe(_TOKEN_BYTES))
+
+
+def _with_tls(host: str, port: int, settings: Settings) -> Listen:
+    """An address with TLS, and beside it a Unix socket for the service's own user, where there are such."""
+    check_tls(settings=settings)
+    own = None if sys.platform == "win32" else _unix(_own_socket(settings.home)).socket_path
+    token = secrets.token_urlsafe(_TOKEN_BYTES) if own is None else ""
+    return Listen(target=f"{_shown(host)}:{port}", host=_shown(host), tls=True, socket_path=own, token=token)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:

@@ -97,6 +97,14 @@ def plan_to_wire(plan: engines.Plan, *, engine: str, version: str) -> plan_pb2.P
     return wire
 
 
+def without_steps(plan: plan_pb2.Plan) -> bytes:
+    """A plan for the store, less its steps: there may be tens of thousands, and few ask for them."""
+    slim = plan_pb2.Plan()
+    slim.CopyFrom(plan)
+    slim.ClearField("steps")
+    return slim.SerializeToString()
+
+
 def plan_from_wire(wire: plan_pb2.Plan) -> engines.Plan:
     """A stored plan as its engine made it."""
     return engines.Plan(

@@ -7,50 +7,65 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row
 
+from overscan.service._dependencies import waits_for
+from overscan.service._queue_rows import frame_states, needs_of, step_states
 from overscan.service._scheduler import Scheduler
 from overscan.service._store import Store
 from overscan.v1 import job_pb2, plan_pb2
 
+_FRAMES_WITH_PATHS_MAX = 10_000
+"""Of a job with more frames, their paths are left out: a message must not be larger than a client takes."""
+
 
 def describe_job(*, row: Row[Any], store: Store, scheduler: Scheduler, whole: bool) -> job_pb2.Job:
     """The job of a store row; without steps, frames and warnings unless `whole`."""
-    plan = plan_pb2.Plan.FromString(row.plan)
     job = job_pb2.Job(
         id=row.id,
         spec=job_pb2.JobSpec.FromString(row.spec),
         state=row.state,
-        plan=plan,
         progress=row.progress,
         create_time=_time(row.created_us),
         start_time=_time(row.started_us),
         end_time=_time(row.ended_us),
         request_id=row.request_id,
+        user=row.user,
     )
+    job.spec.priority = row.priority  # which may have been changed since
+    if row.plan:  # a job that waits for others has none yet
+        job.plan.ParseFromString(store.plan(job_id=row.id) if whole else row.plan)
     if row.error is not None:
         job.error.ParseFromString(row.error)
     if row.verification is not None:
         job.verification.ParseFromString(row.verification)
-    live = scheduler.progress(job_id=row.id)
-    if live is not None:
-        job.progress = live[0]
+    standing = scheduler.standing(job_id=row.id)
+    if standing is not None:
+        job.held_by = standing.held_by
+        if standing.progress is not None:
+            job.progress = standing.progress
+    elif row.state == job_pb2.JobState.JOB_STATE_WAITING:
+        job.held_by = waits_for(needs_of(store, job_id=row.id))
     if not whole:
-        job.plan.ClearField("steps")
         return job
-    fractions = {} if live is None else live[1]
+    fractions = {} if standing is None else standing.fractions
     done = job_pb2.StepState.STEP_STATE_DONE
-    for step in store.steps(job_id=row.id):
-        job.steps.add(
-            step_id=step.step_id,
-            state=step.state,
-            progress=1.0 if step.state == done else fractions.get(step.step_id, 0.0),
-            attempts=step.attempts,
-        )
-    for frame in store.frames(job_id=row.id):
-        job.frames.add(frame=frame.frame, state=frame.state, path=frame.path)
+    add_step, add_frame = job.steps.add, job.frames.add
+    for step_id, state, attempts in step_states(store, job_id=row.id):
+        progress = 1.0 if state == done else fractions.get(step_id, 0.0)
+        add_step(step_id=step_id, state=state, progress=progress, attempts=attempts)
+    if _count(job.plan) > _FRAMES_WITH_PATHS_MAX:
+        for frame, state in frame_states(store, job_id=row.id):
+            add_frame(frame=frame, state=state)
+    else:
+        for found in store.frames(job_id=row.id):
+            add_frame(frame=found.frame, state=found.state, path=found.path)
     for warning in store.warnings(job_id=row.id):
         number = int(warning.frame) if warning.frame else None
         job.warnings.add(code=warning.code, message=warning.message, frame=number)
     return job
+
+
+def _count(plan: plan_pb2.Plan) -> int:
+    return sum((part.last - part.first) // max(part.step, 1) + 1 for part in plan.frames.ranges)
 
 
 def _time(microseconds: int | None) -> Timestamp | None:

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from overscan.service._store import Store, Writer, now_us
+from overscan.service._store import Store
+from overscan.service._writer import Writer, now_us
 from overscan.v1.job_pb2 import JobEvent
 
 _NUMBERS_RESERVED = 256
@@ -45,6 +46,9 @@ class EventLog:
     def __init__(self, *, store: Store) -> None:
         self._store = store
         self._lock = threading.RLock()
+        """One event at a time: an event has its number, is stored and handed out before the next."""
+        self._memory = threading.Lock()
+        """Guards what is handed out, for readers that must not wait for a disk; taken inside the other, if both."""
         self._last: dict[str, int] = {}
         self._ceiling: dict[str, int] = {}
         self._passing: dict[str, dict[str, JobEvent]] = {}
@@ -72,12 +76,13 @@ class EventLog:
             number, ceiling = self._next(event.job_id, None)
             event.number = number
             event.time.FromMicroseconds(now_us())
-            self._passing.setdefault(event.job_id, {})[event.WhichOneof("event") or ""] = event
+            with self._memory:
+                self._passing.setdefault(event.job_id, {})[event.WhichOneof("event") or ""] = event
             self._publish(event, ceiling)
 
     def last_passing(self, *, job_id: str) -> list[JobEvent]:
         """The last progress and the last preview, while the job runs."""
-        with self._lock:
+        with self._memory:
             return list(self._passing.get(job_id, {}).values())
 
     def keep_preview(self, *, job_id: str, writer: Writer) -> None:
@@ -90,7 +95,7 @@ class EventLog:
 
     def forget(self, *, job_id: str) -> None:
         """The job has ended: drop what only a running job needs. A retry numbers on from what was reserved."""
-        with self._lock:
+        with self._lock, self._memory:
             for known in (self._passing, self._last, self._ceiling):
                 known.pop(job_id, None)
 
@@ -98,12 +103,12 @@ class EventLog:
     def watch(self, *, job_id: str) -> Iterator[Watcher]:
         """Events from now on."""
         watcher = Watcher()
-        with self._lock:
+        with self._memory:
             self._watchers.setdefault(job_id, []).append(watcher)
         try:
             yield watcher
         finally:
-            with self._lock:
+            with self._memory:
                 rest = self._watchers[job_id]
                 rest.remove(watcher)
                 if not rest:
@@ -116,7 +121,7 @@ class EventLog:
 
     def wake_all(self) -> None:
         """Have every watcher look up."""
-        with self._lock:
+        with self._memory:
             for watchers in self._watchers.values():
                 for watcher in watchers:
                     watcher.put(None)
@@ -138,5 +143,6 @@ class EventLog:
     def _publish(self, event: JobEvent, ceiling: int) -> None:
         self._last[event.job_id] = event.number
         self._ceiling[event.job_id] = ceiling
-        for watcher in self._watchers.get(event.job_id, ()):
-            watcher.put(event)
+        with self._memory:
+            for watcher in self._watchers.get(event.job_id, ()):
+                watcher.put(event)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
-import uuid
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +11,35 @@ import grpc
 from sqlalchemy import Row
 
 from overscan.core.errors import CancelledError, InvalidJobError, OverscanError
-from overscan.core.frames import format_frames
 from overscan.service import _messages as messages
+from overscan.service._admission import Admission
 from overscan.service._describe import describe_job
-from overscan.service._errors import OutputInUseError, PlanRefusedError, RequestReusedError, ServiceClosingError
+from overscan.service._errors import ServiceClosingError
 from overscan.service._events import EventLog
-from overscan.service._frame_sets import read_frames
 from overscan.service._inspector import Inspector
-from overscan.service._planner import Planned, Planner
+from overscan.service._places import Places
+from overscan.service._planner import Planner
+from overscan.service._queue_rows import artist_of, side_by_side
+from overscan.service._quotas import Quotas
+from overscan.service._ranks import ranks_for
 from overscan.service._receipts import finding_to_wire
-from overscan.service._rpc import Activity, answers, caller_stop, streams
+from overscan.service._roots import Roots
+from overscan.service._rpc import Activity, answers, caller, caller_stop, check_welcome, streams
 from overscan.service._scheduler import Scheduler
-from overscan.service._spec import output_key
-from overscan.service._store import ENDED, NewJob, Store, Writer
+from overscan.service._store import Store
+from overscan.service._users import require_owner
+from overscan.service._writer import ENDED
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.generation_service_pb2_grpc import GenerationServiceServicer
-from overscan.v1.job_pb2 import Job, JobEvent, JobSpec, JobState, JobStateChanged, Labels, Verification
-from overscan.v1.plan_pb2 import Plan
+from overscan.v1.job_pb2 import Job, JobEvent, Labels, Verification
 
 STREAMS_MAX = 64
 _PAGE_SIZE = 100
 _PAGE_SIZE_MAX = 1000
 _PAGE_TOKEN_LENGTH_MAX = 18
-_REQUEST_ID_LENGTH_MAX = 200
 _STOP_WAIT_SECONDS = 5.0
+_NUMBER_MAX = 2**63 - 1
+"""The largest that the store holds; the wire's are twice as large."""
 _WATCH_LOOK_SECONDS = 1.0
 _LABELS = tuple(Labels.DESCRIPTOR.fields_by_name)
 
@@ -48,49 +50,51 @@ class GenerationServicer(GenerationServiceServicer):
     streams_max = STREAMS_MAX
 
     def __init__(
-        self, *, store: Store, log: EventLog, scheduler: Scheduler, inspector: Inspector, activity: Activity
+        self,
+        *,
+        store: Store,
+        log: EventLog,
+        scheduler: Scheduler,
+        inspector: Inspector,
+        activity: Activity,
+        places: Places | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.activity = activity
         self._store = store
         self._log = log
         self._scheduler = scheduler
         self._inspector = inspector
-        self._planner = Planner(inspector=inspector)
-        self._creating = threading.Condition()
-        self._requests_open: set[str] = set()
+        self._roots = places.roots if places is not None else Roots()
+        self._admission = Admission(
+            store=store,
+            log=log,
+            scheduler=scheduler,
+            planner=Planner(inspector=inspector, places=places),
+            quotas=quotas,
+        )
+
+    def start(self) -> None:
+        """Attend to jobs that wait for others, once the scheduler has taken up what an earlier service left."""
+        self._admission.start()
+
+    def close(self, *, seconds_max: float) -> None:
+        """Attend to them no more."""
+        self._admission.close(seconds_max=seconds_max)
 
     @answers
     def PlanJob(self, request: pb.PlanJobRequest, context: grpc.ServicerContext) -> pb.PlanJobResponse:  # noqa: N802
         """Say what a job would do."""
-        planned = self._planner.plan(spec=request.spec, stop=caller_stop(context))
+        planned = self._admission.plan(spec=request.spec, caller=caller(context), stop=caller_stop(context))
         return pb.PlanJobResponse(plan=planned.wire)
 
     @answers
     def CreateJob(self, request: pb.CreateJobRequest, context: grpc.ServicerContext) -> pb.CreateJobResponse:  # noqa: N802
         """Store a job and queue it."""
-        request_id = request.request_id or str(uuid.uuid4())
-        if len(request_id) > _REQUEST_ID_LENGTH_MAX:
-            raise InvalidJobError(
-                "the request id is too long.",
-                next_step="Use a UUID.",
-                field="request_id",
-                expected=f"at most {_REQUEST_ID_LENGTH_MAX} characters",
-                actual=len(request_id),
-            )
-        with self._alone(request_id):
-            row = self._store.by_request(request_id=request_id)
-            if row is None:
-                planned = self._planner.plan(spec=request.spec, stop=caller_stop(context))
-                if not planned.plan.feasible:
-                    raise PlanRefusedError(problems=planned.plan.problems)
-                row = self._store_job(request.spec, request_id, planned)
-            elif JobSpec.FromString(row.spec) != request.spec:
-                raise RequestReusedError(
-                    f"the request id '{request_id}' has created another job before ({row.id}).",
-                    next_step="Use a new id for a new job.",
-                    field="request_id",
-                    actual=request_id,
-                )
+        row = self._admission.create(
+            spec=request.spec, request_id=request.request_id, caller=caller(context), stop=caller_stop(context)
+        )
+        self._store.flush()  # once it is acknowledged, not even a power cut may lose it
         return pb.CreateJobResponse(job=self._describe(row))
 
     @answers
@@ -129,7 +133,7 @@ class GenerationServicer(GenerationServiceServicer):
         job_id = self._store.find(prefix=request.job_id)
         with self._log.watch(job_id=job_id) as watcher:
             context.add_callback(lambda: watcher.put(None))
-            last = request.after_number
+            last = min(request.after_number, _NUMBER_MAX)
             # What is stored was emitted before, or is in the watcher's queue too, where its number gives it away.
             for event in self._past(job_id, after=last):
                 last = event.number
@@ -141,6 +145,7 @@ class GenerationServicer(GenerationServiceServicer):
                 if waiting is None:
                     if ended:
                         return
+                    check_welcome(context)
                     if self.activity.closing:
                         raise ServiceClosingError(
                             "the service is closing; the job goes on when it is back.",
@@ -155,19 +160,39 @@ class GenerationServicer(GenerationServiceServicer):
                     ended = waiting.state_changed.state in ENDED
 
     @answers
-    def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:  # noqa: N802, ARG002
+    def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:  # noqa: N802
         """Stop a job."""
-        job_id = self._store.find(prefix=request.job_id)
-        self._scheduler.cancel(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
+        job_id = self._own(request.job_id, context)
+        self._scheduler.control.cancel(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
         return pb.CancelJobResponse(job=self._job(job_id))
 
     @answers
-    def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.RetryJobResponse:  # noqa: N802, ARG002
+    def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.RetryJobResponse:  # noqa: N802
         """Queue a failed or cancelled job again."""
-        job_id = self._store.find(prefix=request.job_id)
-        with self._creating:
-            self._scheduler.retry(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS, check=self._check_output_is_free)
+        job_id = self._own(request.job_id, context)
+        self._admission.retry(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
         return pb.RetryJobResponse(job=self._job(job_id))
+
+    @answers
+    def PauseJob(self, request: pb.PauseJobRequest, context: grpc.ServicerContext) -> pb.PauseJobResponse:  # noqa: N802
+        """Hold a job back."""
+        job_id = self._own(request.job_id, context)
+        self._scheduler.control.pause(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
+        return pb.PauseJobResponse(job=self._job(job_id))
+
+    @answers
+    def ResumeJob(self, request: pb.ResumeJobRequest, context: grpc.ServicerContext) -> pb.ResumeJobResponse:  # noqa: N802
+        """Let a paused job go on."""
+        job_id = self._own(request.job_id, context)
+        self._scheduler.control.unpause(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
+        return pb.ResumeJobResponse(job=self._job(job_id))
+
+    @answers
+    def MoveJob(self, request: pb.MoveJobRequest, context: grpc.ServicerContext) -> pb.MoveJobResponse:  # noqa: N802
+        """Give a job another priority or place."""
+        job_id = self._own(request.job_id, context)
+        self._scheduler.control.move(job_id=job_id, choose=lambda row: self._place(request, row))
+        return pb.MoveJobResponse(job=self._job(job_id))
 
     @streams
     def VerifyOutput(  # noqa: N802
@@ -182,6 +207,10 @@ class GenerationServicer(GenerationServiceServicer):
                     field=field,
                     actual=path,
                 )
+            if "\0" in path:
+                raise InvalidJobError("the path has a zero byte in it.", next_step="Give a plain path.", field=field)
+            if path:
+                self._roots.check_read(path, field)
         whole = Verification()
         total = 0
         checks = self._inspector.verify(result=request.path, plate=request.plate_path, stop=caller_stop(context))
@@ -205,61 +234,37 @@ class GenerationServicer(GenerationServiceServicer):
             raise CancelledError("the caller has gone.")
         yield pb.VerifyOutputResponse(frames_done=whole.frames, frames_total=total, verification=whole)
 
-    @contextmanager
-    def _alone(self, request_id: str) -> Iterator[None]:
-        """Let one call at a time create the job of a request."""
-        with self._creating:
-            while request_id in self._requests_open:
-                self._creating.wait()
-            self._requests_open.add(request_id)
-        try:
-            yield
-        finally:
-            with self._creating:
-                self._requests_open.discard(request_id)
-                self._creating.notify_all()
+    def _own(self, prefix: str, context: grpc.ServicerContext) -> str:
+        """The id that begins with `prefix`, of a job that the caller may change; raises `NotAllowedError`."""
+        job_id = self._store.find(prefix=prefix)
+        require_owner(caller(context), self._store.job(job_id=job_id).user)
+        return job_id
 
-    def _store_job(self, spec: JobSpec, request_id: str, planned: Planned) -> Row[Any]:
-        new = NewJob(
-            id=uuid.uuid4().hex,
-            request_id=request_id,
-            spec=spec.SerializeToString(),
-            plan=planned.wire.SerializeToString(),
-            parameters=json.dumps(planned.parameters),
-            priority=spec.priority,
-            output_key=output_key(spec.output.path),
-            labels={name: getattr(spec.labels, name) for name in _LABELS},
-            steps=[step.id for step in planned.plan.steps],
-            frames=planned.plan.frames,
-        )
-
-        def write(writer: Writer) -> None:
-            writer.add_job(new)
-            for notice in planned.plan.warnings:
-                writer.add_warning(new.id, notice.code, notice.message, notice.frame)
-
-        with self._creating:  # between the look for other jobs with this output and the new row
-            self._check_free(new.output_key, set(new.frames))
-            queued = JobStateChanged(state=JobState.JOB_STATE_QUEUED)
-            self._log.emit(JobEvent(job_id=new.id, state_changed=queued), change=write)
-        self._scheduler.add(job_id=new.id)
-        return self._store.job(job_id=new.id)
-
-    def _check_output_is_free(self, row: Row[Any]) -> None:
-        frames = read_frames(Plan.FromString(row.plan).frames, field="frames") or ()
-        self._check_free(row.output_key, set(frames))
-
-    def _check_free(self, key: str, frames: set[int]) -> None:
-        """Raise `OutputInUseError` where a job that has not ended writes any of the same files."""
-        for other in self._store.unfinished_with_output(output_key=key):
-            taken = frames & set(read_frames(Plan.FromString(other.plan).frames, field="frames") or ())
-            if taken:
-                raise OutputInUseError(
-                    f"the job {other.id} is writing frames {format_frames(taken)} to the same path.",
-                    next_step="Wait for it, cancel it, or give another output path.",
-                    field="output.path",
-                    actual=other.id,
+    def _place(self, request: pb.MoveJobRequest, row: Row[Any]) -> tuple[int, dict[str, float]]:
+        """The priority that a job is to have, and the ranks of jobs that make its place."""
+        priority = request.priority if request.HasField("priority") else row.priority
+        where = request.WhichOneof("place")
+        if where is None:
+            return priority, {}
+        others = side_by_side(self._store, row=row, priority=priority)
+        index = 0 if where == "first" else len(others)
+        if where == "before_job_id":
+            wanted = self._store.find(prefix=request.before_job_id)
+            if wanted == row.id:
+                return priority, {}
+            ids = [place.job_id for place in others]
+            if wanted not in ids:
+                raise InvalidJobError(
+                    f"the job {wanted} is no unfinished job of {artist_of(row) or 'the same artist'} with the "
+                    f"priority {priority}.",
+                    next_step="Name one of those, or give this job the other one's priority as well.",
+                    field="before_job_id",
+                    actual=wanted,
                 )
+            index = ids.index(wanted)
+        elif not getattr(request, where):
+            raise InvalidJobError(f"'{where}' can only be true.", next_step="Leave it out.", field=where)
+        return priority, ranks_for(job_id=row.id, others=others, index=index, now=time.time())
 
     def _past(self, job_id: str, *, after: int) -> list[JobEvent]:
         # What is not stored first: all that has a lower number is stored by now, and is not lost behind it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from overscan.core.engines import Plan
@@ -28,6 +29,8 @@ class Inspector:
         # It plans for a device of the kind that renders.
         self._worker = Worker(name="inspector", settings=settings, device=device, plans_only=True)
         self._asking = threading.Lock()
+        self._asked: float | None = None
+        """When it last answered; None where nothing was asked since it ended."""
         self._engines: tuple[messages.EngineEntry, ...] | None = None
         self._checkers = tuple(Worker(name=f"verify-{number}", settings=settings) for number in range(_CHECKERS_MAX))
         self._idle = list(self._checkers)
@@ -55,13 +58,15 @@ class Inspector:
             actual=name,
         )
 
-    def plan(self, *, job: Job, stop: Stop) -> Plan:
-        """The engine's plan for `job`, its files' problems included.
+    def plan(self, *, job: Job, stop: Stop, decide_only: bool = False) -> Plan:
+        """The engine's plan for `job`, its files' problems included; with `decide_only`, what the policies say alone.
 
         Raises `PlanTimeoutError`, `WorkerDiedError` where reading the headers crashed the worker, `CancelledError`
         where `stop` asked, and whatever fault the engine has.
         """
-        plan = self._ask(messages.MakePlan(job=job), stop, doing="planning the job", suspicion=_FILE)
+        plan = self._ask(
+            messages.MakePlan(job=job, decide_only=decide_only), stop, doing="planning the job", suspicion=_FILE
+        )
         assert isinstance(plan, Plan)
         return plan
 
@@ -88,6 +93,17 @@ class Inspector:
             with self._picking:
                 self._idle.append(worker)
             self._free.release()
+
+    def rest(self) -> None:
+        """End the worker that plans where nobody has asked it for long enough; the next question starts it again."""
+        if self._asked is None or time.monotonic() - self._asked < self._settings.inspector_idle_seconds_max:
+            return
+        if self._asking.acquire(blocking=False):
+            try:
+                self._asked = None
+                self._worker.abandon()
+            finally:
+                self._asking.release()
 
     def close(self) -> None:
         """End the worker processes."""
@@ -131,6 +147,7 @@ class Inspector:
                 finally:
                     timer.cancel()
         finally:
+            self._asked = time.monotonic()
             self._asking.release()
         raise AssertionError("unreachable")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -13,6 +13,7 @@ from overscan.core.engines import Plan, Step
 from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import Job
 from overscan.service._errors import EngineFaultError
+from overscan.service._faults import Tried
 from overscan.service._messages import FrameChecked
 from overscan.service._workers import Stop
 
@@ -24,11 +25,22 @@ _MEASURED_SECONDS_MIN = 0.5
 _MEASURED_SHARE_MIN = 0.01
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Work waits before it is tried again."""
+
+    until: float
+    """Of the monotonic clock, in seconds."""
+    why: str
+    """In plain words."""
+
+
 class Stopping(Enum):
     """Why a job's running steps were asked to stop."""
 
     CANCEL = "cancel"
     FAIL = "fail"
+    PAUSE = "pause"
     SHUTDOWN = "shutdown"
 
 
@@ -40,7 +52,13 @@ class Assignment:
     step: Step | None
     """None for the check of promise 1."""
     stop: Stop = field(default_factory=Stop)
+    begun: float = field(default_factory=time.monotonic)
+    """When it was given to a worker."""
+    frugal: int = 0
+    """How sparing of memory it must be; see `core.engines.Context.frugal`. Above 0 it runs alone on the machine."""
     fraction: float = 0.0
+    advanced: bool = False
+    """Whether it has finished a frame that was not finished before."""
     frames_done: list[int] = field(default_factory=list)
     """Frames the step has finished, in the order it did."""
     frames_checked: int = 0
@@ -74,23 +92,36 @@ class JobRun:
     """A job that has not ended. Not safe to use from several threads: the scheduler's lock guards it."""
 
     def __init__(
-        self, *, job_id: str, ordinal: int, priority: int, job: Job, plan: Plan, done: Iterable[str], started: bool
+        self,
+        *,
+        job_id: str,
+        job: Job,
+        plan: Plan,
+        done: Iterable[str],
+        started: bool,
+        usage_seconds: float = 0.0,
+        tried: Mapping[str, Tried] | None = None,
     ) -> None:
         self.id = job_id
-        self.order = (-priority, ordinal)
         self.job = job
         self.plan = plan
         self.started = started
         """Whether it has a start time already."""
         self.announced = False
         """Whether its state is RUNNING already."""
+        self.usage_seconds = usage_seconds
+        """How long workers were on it, all in all."""
         self.running: dict[str, Assignment] = {}
         self.stopping: Stopping | None = None
         self.error: ErrorRecord | None = None
         self.next_progress = 0.0
         self.unsaid: tuple[Assignment, str] | None = None
         """Progress that came too soon after the last."""
-        self.verify_deaths = 0
+        self.tried: dict[str, Tried] = dict(tried or {})
+        """What has gone wrong with pieces of work, by their ids."""
+        self.pauses: dict[str, Pause] = {}
+        """Pieces of work that wait before they are tried again, by their ids."""
+        self.frames_finished: set[int] = set()
         self._done = set(done)
         self._steps = {step.id: step for step in plan.steps}
         self._total = sum(step.weight for step in plan.steps) or 1.0
@@ -111,31 +142,70 @@ class JobRun:
         """Whether every step is done."""
         return len(self._done) == len(self._steps)
 
+    def ready(self) -> bool:
+        """Whether there is a piece of work to take now."""
+        if self.stopping is not None:
+            return False
+        if self._ready:
+            return not all(self._pauses(step) for step in self._ready)
+        return self.all_done and not self.running and not self._pauses(VERIFY)
+
     def take(self) -> Assignment | None:
         """The next piece of work, marked as running; None where there is none now."""
         if self.stopping is not None:
             return None
-        if self._ready:
-            work = Assignment(run=self, step=self._steps[self._ready.pop(0)])
-        elif self.all_done and not self.running:
+        ready = next((step for step in self._ready if not self._pauses(step)), None)
+        if ready is not None:
+            self._ready.remove(ready)
+            work = Assignment(run=self, step=self._steps[ready])
+        elif not self._ready and self.all_done and not self.running and not self._pauses(VERIFY):
             work = Assignment(run=self, step=None)
         else:
             return None
+        work.frugal = self.tried.get(work.id, Tried()).frugal
         if self._begun is None:
             self._begun = (time.monotonic(), self.progress())
         self.running[work.id] = work
         return work
 
+    def _pauses(self, work_id: str) -> bool:
+        pause = self.pauses.get(work_id)
+        if pause is not None and time.monotonic() >= pause.until:
+            del self.pauses[work_id]
+            return False
+        return pause is not None
+
+    @property
+    def is_frugal(self) -> bool:
+        """Whether a piece of its work that is not done must run alone on the machine, for it ran out of memory."""
+        return any(tried.frugal for tried in self.tried.values())
+
+    def is_new(self, frame: int) -> bool:
+        """Whether a frame that was finished now had not been before."""
+        new = frame not in self.frames_finished
+        self.frames_finished.add(frame)
+        return new
+
+    def wakes_at(self) -> float | None:
+        """When the first piece of work that waits may be tried again, by the monotonic clock; None where none waits."""
+        return min((pause.until for pause in self.pauses.values()), default=None)
+
+    def held_by(self) -> str:
+        """Why it waits, in plain words; empty where something of it runs or could."""
+        if self.running or not self.pauses:
+            return ""
+        return min(self.pauses.values(), key=lambda pause: pause.until).why
+
     def give_back(self, work: Assignment) -> None:
-        """The work was not done and can be taken again."""
-        self.running.pop(work.id, None)
-        if work.step is not None:
+        """The work was not done and can be taken again; nothing happens to what was given back before."""
+        if self.running.pop(work.id, None) is not None and work.step is not None:
             self._ready.append(work.step.id)
             self._ready.sort(key=self._position.__getitem__)
 
     def mark_done(self, work: Assignment) -> None:
         """The step is done; others may have become ready."""
         self.running.pop(work.id, None)
+        self.tried.pop(work.id, None)
         if work.step is None:
             return
         self._done.add(work.step.id)

@@ -26,6 +26,15 @@ _MESSAGE_BYTES_MAX = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileHash:
+    """What a file of a model holds."""
+
+    signature: tuple[int, ...]
+    """What tells this state of it from any other: device, inode, size, times of modification and of change in ns."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListEngines:
     """Which engines are there? Finishes with a tuple of `EngineEntry`."""
 
@@ -35,6 +44,8 @@ class MakePlan:
     """Plan a job. Finishes with a `Plan`."""
 
     job: Job
+    decide_only: bool = False
+    """Only ask the policies, and no engine: the job's files are not there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,8 @@ class RunStep:
     cache_folder: str
     keys: KeySource | None = None
     """What finished frames are signed with; None signs nothing."""
+    frugal: int = 0
+    """See `core.engines.Context.frugal`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +96,8 @@ class Request:
 
     number: int
     body: Body
+    hashes: tuple[FileHash, ...] = ()
+    """What other workers of this service have hashed of models, for one that has just been started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +114,23 @@ class EngineEntry:
     name: str
     card: EngineCard | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """The worker lives; sent every second while it has a request."""
+
+    cpu_seconds: float
+    """Computed so far, by all its threads."""
+    resident_bytes: int
+    """Memory that it holds; 0 where the system does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashed:
+    """The worker has hashed files of a model: no other worker of this service has to, while they stay as they are."""
+
+    files: tuple[FileHash, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +189,7 @@ class Found:
     count: int
 
 
-Report = Progress | FrameFinished | PreviewMade | Warned | FrameChecked | Found
+Report = Heartbeat | Hashed | Progress | FrameFinished | PreviewMade | Warned | FrameChecked | Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

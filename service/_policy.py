@@ -30,13 +30,18 @@ def clearance(*, job: Job) -> Clearance:
     return clear(engine=engine, job=job, root=policy_root(), today=today, assets=assets)
 
 
-def cleared_plan(*, job: Job) -> Plan:
-    """The engine's plan with the policy's decision; no code of an engine plans for what is not allowed."""
+def cleared_plan(*, job: Job, decide_only: bool = False) -> Plan:
+    """The engine's plan with the policy's decision; no code of an engine plans for what is not allowed.
+
+    With `decide_only` there is the decision alone.
+    """
     try:
         _require_wanted(job)
         found = clearance(job=job)
         if not found.decision.allowed:
             return Plan(problems=(refusal_record(found.decision),), decision=found.decision)
+        if decide_only:
+            return Plan(decision=found.decision)
         with confined(found.sealed.files if found.sealed else {}):
             engine = load_engine(job.engine)
             plan = engine.plan(job)

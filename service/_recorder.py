@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-
-from sqlalchemy.exc import OperationalError
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from overscan.core.engines import Notice
 from overscan.core.errors import DiskFullError, ErrorRecord
 from overscan.service import _messages as messages
 from overscan.service._convert import notice_to_wire, problem_to_wire
+from overscan.service._errors import StoreUnavailableError
 from overscan.service._events import EventLog
+from overscan.service._faults import Tried
 from overscan.service._job_run import Assignment, JobRun
-from overscan.service._store import Store, Writer, now_us
+from overscan.service._queue_rows import wait_anew
+from overscan.service._store import Store
+from overscan.service._writer import Writer, now_us
 from overscan.v1.job_pb2 import (
     FrameFinished,
     FrameState,
@@ -29,7 +32,6 @@ from overscan.v1.job_pb2 import (
 
 _LOG = logging.getLogger(__name__)
 _PROGRESS_SECONDS_MIN = 0.25
-_EVENTS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
 
 class Recorder:
@@ -38,10 +40,6 @@ class Recorder:
     def __init__(self, *, store: Store, log: EventLog) -> None:
         self._store = store
         self._log = log
-
-    def prune(self) -> None:
-        """Drop the details of jobs that ended long ago."""
-        self._write(lambda writer: writer.prune_events(ended_before_us=now_us() - _EVENTS_KEPT_US))
 
     def forget(self, *, job_id: str) -> None:
         """The job is no longer worked on."""
@@ -67,20 +65,62 @@ class Recorder:
         """The job goes back to the queue, with the steps that ran."""
         self._announce(job_id, JobState.JOB_STATE_QUEUED, change=lambda writer: writer.interrupt_steps(job_id))
 
-    def retried(self, *, job_id: str, gone: Sequence[int], anew: bool) -> None:
-        """The job goes back to the queue, with the steps that failed and those whose frames are gone, or `anew`."""
+    def retried(self, *, job_id: str, gone: Sequence[int], anew: bool, waits: bool = False) -> None:
+        """The job goes back to the queue, with the steps that failed and those whose frames are gone, or `anew`.
+
+        One that has no plan yet `waits` for others.
+        """
 
         def reset(writer: Writer) -> None:
             for frame in gone:
                 writer.set_frame(job_id, frame, state=FrameState.FRAME_STATE_FAILED)
             writer.reset_unfinished(job_id, anew=anew)
-            writer.set_job(job_id, error=None, verification=None, ended_us=None, cancel_requested=False)
+            wait_anew(writer, job_id, now_us=now_us())
+            writer.set_job(job_id, error=None, verification=None, ended_us=None, cancel_requested=False, paused=False)
 
-        self._announce(job_id, JobState.JOB_STATE_QUEUED, change=reset)
+        state = JobState.JOB_STATE_WAITING if waits else JobState.JOB_STATE_QUEUED
+        self._announce(job_id, state, change=reset)
 
     def cancel_requested(self, *, job_id: str) -> None:
         """Somebody wants the job to stop, which must hold even if the service is killed now."""
         self._write(lambda writer: writer.set_job(job_id, cancel_requested=True))
+
+    def pause_requested(self, *, job_id: str) -> None:
+        """Somebody wants the job to be held back, which must hold even if the service is killed now."""
+        self._write(lambda writer: writer.set_job(job_id, paused=True))
+
+    def paused(self, *, job_id: str) -> None:
+        """The job is held back, and nothing of it runs."""
+
+        def write(writer: Writer) -> None:
+            writer.interrupt_steps(job_id)
+            self._log.keep_preview(job_id=job_id, writer=writer)
+            writer.set_job(job_id, paused=True)
+
+        self._announce(job_id, JobState.JOB_STATE_PAUSED, change=write)
+
+    def resumed(self, *, job_id: str, waits: bool) -> None:
+        """The job may go on, or `waits` for others still."""
+        state = JobState.JOB_STATE_WAITING if waits else JobState.JOB_STATE_QUEUED
+        self._announce(job_id, state, change=lambda writer: writer.set_job(job_id, paused=False))
+
+    def planned(self, *, job_id: str, change: Callable[[Writer], None]) -> None:
+        """A job that waited for others has a plan now, which `change` writes."""
+        self._announce(job_id, JobState.JOB_STATE_QUEUED, change=change)
+
+    def moved(self, ranks: Mapping[str, float], *, job_id: str, priority: int) -> None:
+        """The job has another place, and others of its artist's may have with it."""
+
+        def write(writer: Writer) -> None:
+            writer.set_job(job_id, priority=priority)
+            for other, rank in ranks.items():
+                writer.set_job(other, rank=rank)
+
+        self._write(write)
+
+    def used(self, *, job_id: str, seconds: float) -> None:
+        """Workers were on the job for so long, all in all."""
+        self._write(lambda writer: writer.set_job(job_id, usage_seconds=seconds))
 
     def cancelled(self, *, job_id: str) -> None:
         """The job has stopped on request."""
@@ -96,7 +136,7 @@ class Recorder:
 
         def write(writer: Writer) -> None:
             writer.set_step(work.run.id, work.id, state=StepState.STEP_STATE_DONE)
-            writer.set_job(work.run.id, progress=progress)
+            writer.set_job(work.run.id, progress=progress, usage_seconds=work.run.usage_seconds)
 
         self._write(write)
 
@@ -120,13 +160,11 @@ class Recorder:
             frame = record.frame
             self._write(lambda writer: writer.set_frame(run.id, frame, state=FrameState.FRAME_STATE_FAILED))
 
-    def count_death(self, work: Assignment) -> int:
-        """A worker died on it; how many have."""
-        if work.step is None:
-            work.run.verify_deaths += 1
-            return work.run.verify_deaths
-        with self._store.write() as writer:
-            return writer.count_death(work.run.id, work.id)
+    def step_tried(self, work: Assignment, tried: Tried) -> None:
+        """The step went wrong, and will be done again."""
+        if work.step is not None:
+            values = {"state": StepState.STEP_STATE_PENDING, **asdict(tried)}
+            self._write(lambda writer: writer.set_step(work.run.id, work.id, **values))
 
     def verified(self, work: Assignment) -> None:
         """Every frame was compared with the plate; the job has ended, one way or the other."""
@@ -189,7 +227,7 @@ class Recorder:
         )
         try:
             self._log.emit_passing(JobEvent(job_id=run.id, step_progress=progress))
-        except (DiskFullError, OperationalError) as error:  # numbers could not be reserved; the work matters more
+        except (DiskFullError, StoreUnavailableError) as error:  # numbers could not be reserved; the work matters more
             _LOG.warning("progress of job %s cannot be told: %s", run.id, error)
 
     def preview(self, work: Assignment, report: messages.PreviewMade) -> None:
@@ -197,7 +235,7 @@ class Recorder:
         picture = Preview(frame=report.frame, media_type=report.media_type, data=report.data)
         try:
             self._log.emit_passing(JobEvent(job_id=work.run.id, preview=picture))
-        except (DiskFullError, OperationalError) as error:  # as for progress
+        except (DiskFullError, StoreUnavailableError) as error:  # as for progress
             _LOG.warning("a preview of job %s cannot be shown: %s", work.run.id, error)
 
     def late_progress(self, run: JobRun) -> None:

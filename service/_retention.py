@@ -1,4 +1,4 @@
-"""Keeps a home from growing without end: work folders that no job needs any more, and the oldest of the cache."""
+"""What of a home may go, by its age and by the policies: work folders, the oldest of the cache, unfinished files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from overscan.core.errors import OverscanError
 from overscan.core.rights import load_policy, shots, shows
+from overscan.core.temporaries import is_temporary
 
 _LOG = logging.getLogger(__name__)
 _DAY_SECONDS = 24 * 3600.0
@@ -29,22 +30,22 @@ def remove_work_folders(*, jobs: Path, unneeded: Callable[[str], bool]) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_overdue(*, policies: Path, show: str, shot: str, ended_us: int) -> bool:
-    """Whether the policy of a job that ended then (microseconds since 1970) lets its work folder be kept no longer."""
+def kept_days(*, policies: Path, show: str, shot: str, days_max: float | None) -> float | None:
+    """For how many days after its end what a job leaves may be kept: `days_max`, or less by its policy; None: any."""
     try:
         days = load_policy(root=policies, show=show, shot=shot).rules.retention_days
     except OverscanError as error:  # what cannot be read removes nothing
-        _LOG.warning("a job's work folder stays: %s", error)
-        return False
-    return days is not None and time.time() - ended_us / 1e6 > days * _DAY_SECONDS
+        _LOG.warning("the policy of a job cannot be asked how long it may be kept: %s", error)
+        return days_max
+    return min((limit for limit in (days, days_max) if limit is not None), default=None)
 
 
-def cache_days_max(*, policies: Path) -> int | None:
-    """How long unused files of the cache may be kept, in days, by the strictest policy there is; None for any time.
+def strictest_days(*, policies: Path, days_max: float | None) -> float | None:
+    """For how many days what is of no known job may be kept: by the strictest policy there is, or `days_max`.
 
     The cache is by content, and does not know whose plate a file came from.
     """
-    found = []
+    found = [days_max]
     for show in ("", *shows(root=policies)):
         for shot in ("", *shots(root=policies, show=show)) if show else ("",):
             with contextlib.suppress(OverscanError):
@@ -52,7 +53,28 @@ def cache_days_max(*, policies: Path) -> int | None:
     return min((days for days in found if days is not None), default=None)
 
 
-def trim_cache(*, cache: Path, bytes_max: int, days_max: int | None = None) -> None:
+def remove_old_files(paths: Iterable[Path], *, days_max: float) -> None:
+    """Remove files that were not written for so many days."""
+    oldest = time.time() - days_max * _DAY_SECONDS
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.is_file() and path.lstat().st_mtime < oldest:
+                path.unlink()
+
+
+def remove_unfinished_files(folder: Path, *, older_than_seconds: float) -> None:
+    """Remove what writers that were killed have left under the names of unfinished files, at any depth."""
+    oldest = time.time() - older_than_seconds
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if is_temporary(name):
+                path = Path(parent) / name
+                with contextlib.suppress(OSError):
+                    if path.lstat().st_mtime <= oldest:
+                        path.unlink()
+
+
+def trim_cache(*, cache: Path, bytes_max: int, days_max: float | None = None) -> None:
     """Remove the files that were not used for longest, until the cache has `bytes_max` at most.
 
     Files that were not used for more than `days_max` days go in any case. Only folders of the cache are looked into:

@@ -3,25 +3,103 @@
 from __future__ import annotations
 
 import functools
-import hmac
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeVar
 
 import grpc
+from google.protobuf import text_format
+from google.protobuf.message import Message
 
 from overscan.core.errors import OverscanError
-from overscan.service._errors import ServiceClosingError, TooManyStreamsError, to_status
+from overscan.service._errors import (
+    ServiceClosingError,
+    TooManyStreamsError,
+    UnauthenticatedError,
+    to_status,
+)
+from overscan.service._roles import CHANGES
+from overscan.service._users import Caller
 from overscan.service._workers import Stop
 
 _LOG = logging.getLogger(__name__)
 _Servicer = Any
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Visit:
+    """A call, as the service's guard let it in."""
+
+    caller: Caller
+    peer: str = ""
+    """Where it comes from, in gRPC's words."""
+    method: str = ""
+    token: bytes = field(default=b"", repr=False)
+    revoked: bool = False
+    """Whether the caller's token was taken back in the meantime."""
+    outcome: str = ""
+    """Code of the error that it ended with; empty while there is none."""
+    job: str = ""
+    upload: str = ""
+    detail: str = ""
+    """What else the audit log says of it."""
+
+    def asked(self, request: object) -> None:
+        """Note what a request is about."""
+        self.job = self.job or str(getattr(request, "job_id", ""))
+        self.upload = self.upload or str(getattr(request, "upload_id", ""))
+        spec = getattr(request, "spec", None)
+        if spec is not None:
+            labels = (spec.labels.show, spec.labels.sequence, spec.labels.shot)
+            self.detail = " ".join(filter(None, (spec.WhichOneof("task") or "", spec.engine, spec.model, *labels)))
+        elif self.method in CHANGES and not self.job and not self.upload and isinstance(request, Message):
+            self.detail = text_format.MessageToString(request, as_one_line=True)
+
+    def said(self, response: object) -> None:
+        """Note what a response is about: a request may name a job by the beginning of its id."""
+        self.job = str(getattr(getattr(response, "job", None), "id", "")) or self.job
+        self.upload = str(getattr(response, "upload_id", "")) or self.upload
+
+
+_visits: weakref.WeakKeyDictionary[grpc.ServicerContext, Visit] = weakref.WeakKeyDictionary()
+
+
+def let_in(context: grpc.ServicerContext, visit: Visit) -> Visit:
+    """Note who makes a call. For the guard alone."""
+    _visits[context] = visit
+    return visit
+
+
+def caller(context: grpc.ServicerContext) -> Caller:
+    """Who makes a call; raises `KeyError` for one that no guard has let in."""
+    return _visits[context].caller
+
+
+def check_welcome(context: grpc.ServicerContext) -> None:
+    """For a stream, now and then: raises `UnauthenticatedError` where its caller's token was taken back."""
+    visit = _visits.get(context)
+    if visit is not None and visit.revoked:
+        raise UnauthenticatedError(
+            "the token has ended, or was taken back or changed, while the stream was open.",
+            next_step="Ask an admin for a new one.",
+        )
+
+
+def refuse(context: grpc.ServicerContext, error: OverscanError) -> NoReturn:
+    """End a call with an error."""
+    visit = _visits.get(context)
+    if visit is not None:
+        codes = [problem.code for problem in getattr(error, "problems", ())]
+        visit.outcome = "OUTSIDE_ROOTS" if "OUTSIDE_ROOTS" in codes else error.record.code
+    context.abort_with_status(to_status(error))
+    raise AssertionError("unreachable")
 
 
 class Activity:
@@ -30,7 +108,7 @@ class Activity:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
-        self._streams = 0
+        self._streams: dict[str, int] = {}
         self._last = time.monotonic()
         self.closing = False
 
@@ -57,19 +135,21 @@ class Activity:
                 self._last = time.monotonic()
 
     @contextmanager
-    def stream(self, *, most: int) -> Iterator[None]:
-        """An open stream, which holds a thread; raises `TooManyStreamsError` where `most` are open."""
+    def stream(self, *, most: int, kind: str = "watchers") -> Iterator[None]:
+        """An open stream, which holds a thread; raises `TooManyStreamsError` where `most` of its kind are open."""
         with self._lock:
-            if self._streams >= most:
+            count = self._streams.get(kind, 0)
+            if count >= most:
                 raise TooManyStreamsError(
-                    f"{most} streams are open already.", next_step="Close some watchers, or ask with GetJob."
+                    f"{most} {kind} are open already.",
+                    next_step="Close some, or try again when others have ended.",
                 )
-            self._streams += 1
+            self._streams[kind] = count + 1
         try:
             yield
         finally:
             with self._lock:
-                self._streams -= 1
+                self._streams[kind] -= 1
 
 
 def answers(
@@ -93,7 +173,9 @@ def streams(
 
     @functools.wraps(method)
     def call(self: _Servicer, request: _Request, context: grpc.ServicerContext) -> Iterator[_Response]:
-        with self.activity.call(), _errors(self.activity, context), self.activity.stream(most=self.streams_max):
+        kind = getattr(self, "streams_kind", "watchers")
+        slot = self.activity.stream(most=self.streams_max, kind=kind)
+        with self.activity.call(), _errors(self.activity, context), slot:
             yield from method(self, request, context)
 
     return call
@@ -114,34 +196,12 @@ def _errors(activity: Activity, context: grpc.ServicerContext) -> Iterator[None]
             raise ServiceClosingError("the service is closing.", next_step="Try again in a moment.")
         yield
     except OverscanError as error:
-        context.abort_with_status(to_status(error))
+        refuse(context, error)
     except Exception as error:
+        if context.code() is not None:  # type: ignore[attr-defined]  # what reads the requests has ended the call
+            raise
         _LOG.exception("a call failed")
         fault = OverscanError(
             f"the service failed: {type(error).__name__}: {error}", next_step="See the service's log."
         )
-        context.abort_with_status(to_status(fault))
-
-
-class TokenInterceptor(grpc.ServerInterceptor):
-    """Refuses every call without the token."""
-
-    def __init__(self, *, token: str) -> None:
-        self._expected = f"Bearer {token}".encode()
-
-        def refuse(_request: object, context: grpc.ServicerContext) -> None:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is missing or wrong; it is in service.json.")
-
-        self._refusal: _Handler = grpc.unary_unary_rpc_method_handler(refuse)
-
-    def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler | None:
-        """Hand the call on where it carries the token."""
-        for key, value in handler_call_details.invocation_metadata or ():
-            given = value if isinstance(value, bytes) else value.encode()
-            if key == "authorization" and hmac.compare_digest(given, self._expected):
-                return continuation(handler_call_details)
-        return self._refusal
+        refuse(context, fault)

@@ -1,327 +1,274 @@
-"""Decides which step runs when, and what becomes of a job.
-
-One lock guards all state in memory. Whatever is decided is written to the store first and only then done in memory,
-so that a full disk or a kill at any point loses nothing but the step in flight.
-"""
+"""Decides which step runs when, and what becomes of it."""
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import shutil
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Row
-from sqlalchemy.exc import OperationalError
-
-from overscan.core.errors import DiskFullError, ErrorRecord
-from overscan.core.frames import format_frames
+from overscan.core.engines import Notice
+from overscan.core.errors import ErrorRecord
 from overscan.core.orders import ReceiptOrder
-from overscan.core.temporaries import remove_temporaries
 from overscan.service import _messages as messages
-from overscan.service._convert import plan_from_wire
-from overscan.service._errors import ServiceClosingError, WorkerDiedError
+from overscan.service import _metrics as metrics
+from overscan.service._errors import WorkerDiedError
 from overscan.service._events import EventLog
+from overscan.service._faults import Trouble, trouble_of
+from overscan.service._job_control import JobControl
 from overscan.service._job_run import Assignment, JobRun, Stopping
+from overscan.service._lineup import Lineup, Standing
+from overscan.service._places import Places
+from overscan.service._queue import gib
+from overscan.service._queue_rows import recent_usage
 from overscan.service._receipts import receipt_order
-from overscan.service._recorder import Recorder
-from overscan.service._retention import cache_days_max, is_overdue, remove_work_folders, trim_cache
+from overscan.service._retries import begin_again, death_record, judge
 from overscan.service._settings import Settings
-from overscan.service._spec import to_job
 from overscan.service._store import Store
-from overscan.v1.job_pb2 import JobSpec, JobState, StepState
-from overscan.v1.plan_pb2 import Plan
+from overscan.service._writer import now_us
+from overscan.v1.job_pb2 import JobState
 
 _LOG = logging.getLogger(__name__)
-_DEATHS_MAX = 3
+_HALF_LIVES_KEPT = 10
 
 
 class Scheduler:
     """The queue of jobs, and the ones being worked on."""
 
-    def __init__(self, *, store: Store, log: EventLog, settings: Settings) -> None:
-        self._store = store
-        self._record = Recorder(store=store, log=log)
+    def __init__(self, *, store: Store, log: EventLog, settings: Settings, places: Places | None = None) -> None:
         self._settings = settings
-        self._changed = threading.Condition(threading.RLock())
-        self._runs: dict[str, JobRun] = {}
-        self._closing = False
+        self._lineup = Lineup(store=store, log=log, settings=settings, places=places)
+        self.control = JobControl(lineup=self._lineup, settings=settings)
+        """What others may do to jobs."""
 
     @property
     def closing(self) -> bool:
         """Whether no more work is given out."""
-        return self._closing
+        return self._lineup.closing
 
     def resume(self) -> None:
-        """Take up what an earlier service left: interrupted jobs go back to the queue."""
-        for row in self._store.unfinished():
+        """Take up what an earlier service left: interrupted jobs go back to the queue, paused ones stay paused."""
+        half_life = self._settings.fair_share_half_life_seconds
+        since_us = now_us() - int(_HALF_LIVES_KEPT * half_life * 1e6)
+        now = time.monotonic()
+        for artist, seconds, ended_us in recent_usage(self._lineup.store, since_us=since_us):
+            age = 0.0 if ended_us is None else max(now_us() - ended_us, 0) / 1e6
+            self._lineup.queue.charge(artist, seconds=seconds * 0.5 ** (age / half_life), now=now)
+        for row in self._lineup.store.unfinished():
             if row.cancel_requested:
-                remove_temporaries(folder=Path(JobSpec.FromString(row.spec).output.path).parent, owner=row.id)
-                self._record.cancelled(job_id=row.id)
-                continue
-            if row.state != JobState.JOB_STATE_QUEUED:
-                _LOG.info("job %s was interrupted and goes on", row.id)
-                self._record.interrupted(job_id=row.id)
-            self.add(job_id=row.id)
+                self._lineup.clean(row)
+                self._lineup.record.cancelled(job_id=row.id)
+            elif row.paused:
+                if row.state != JobState.JOB_STATE_PAUSED:
+                    self._lineup.clean(row)
+                    self._lineup.record.paused(job_id=row.id)
+            elif row.state != JobState.JOB_STATE_WAITING:
+                begun = row.state != JobState.JOB_STATE_QUEUED
+                if begun:
+                    _LOG.info("job %s was interrupted and goes on", row.id)
+                    self._lineup.record.interrupted(job_id=row.id)
+                self._lineup.put(row, begun=begun)
 
-    def add(self, *, job_id: str) -> None:
-        """Queue a stored job; one that cannot be read any more fails."""
-        with self._changed:
-            row = self._store.job(job_id=job_id)
-            if job_id in self._runs or row.state != JobState.JOB_STATE_QUEUED:
-                return
-            try:
-                run = self._load(row)
-            except Exception as error:
-                _LOG.exception("job %s cannot be read from the store", job_id)
-                record = ErrorRecord(
-                    code="INTERNAL",
-                    message=f"the stored job cannot be read: {error}",
-                    next_step="It may come from another version of Overscan; create it again.",
-                )
-                self._record.failed(job_id=job_id, error=record)
-                return
-            self._runs[job_id] = run
-            self._changed.notify_all()
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Have `call`, which must not take long, called when a job has ended or may be planned."""
+        self._lineup.on_end = call
 
-    def tidy(self) -> None:
-        """Drop what nobody needs any more: old events, left work folders, the oldest of the cache."""
-        try:
-            self._record.prune()
-        except (DiskFullError, OperationalError) as error:
-            _LOG.warning("old events stay: %s", error)
-        remove_work_folders(jobs=self._settings.jobs, unneeded=self._unneeded)
-        days_max = cache_days_max(policies=self._settings.policies)
-        trim_cache(cache=self._settings.cache, bytes_max=self._settings.cache_bytes_max, days_max=days_max)
+    def standing(self, *, job_id: str) -> Standing | None:
+        """How a job of the queue stands; None for one that is not in it."""
+        return self._lineup.standing(job_id=job_id)
 
     def has_work(self) -> bool:
-        """Whether any job has not ended."""
-        with self._changed:
-            return bool(self._runs)
+        """Whether any job is in the queue, being worked on, or being planned after it waited for others."""
+        with self._lineup.changed:
+            return len(self._lineup.queue) > 0 or self._lineup.being_planned > 0
 
-    def progress(self, *, job_id: str) -> tuple[float, dict[str, float]] | None:
-        """Progress of a job that has not ended, and of its running steps."""
-        with self._changed:
-            run = self._runs.get(job_id)
-            if run is None:
-                return None
-            return run.progress(), {work.id: work.fraction for work in run.running.values()}
+    def hold(self) -> None:
+        """Give out no work until `release`; what runs goes on."""
+        with self._lineup.changed:
+            self._lineup.holding = True
 
-    def take(self, *, timeout_seconds: float) -> Assignment | None:
-        """The next piece of work, waiting for it; None after the timeout and when the service is closing.
+    def release(self) -> None:
+        """Give out work again."""
+        with self._lineup.changed:
+            self._lineup.holding = False
+            self._lineup.changed.notify_all()
 
-        Jobs of higher priority go first, then older ones; a younger job gets what an older one cannot use.
+    def running_steps(self) -> int:
+        """How many pieces of work are with workers."""
+        with self._lineup.changed:
+            return sum(len(run.running) for run in self._lineup.runs.values())
+
+    def take(self, *, timeout_seconds: float, slot: str = "") -> Assignment | None:
+        """The next piece of work for the worker of `slot`, waiting for it (`_queue` says whose turn it is).
+
+        None after the timeout, when the service is closing, and when that worker must give its memory back because
+        the job it worked on last was paused.
         """
         deadline = time.monotonic() + timeout_seconds
-        with self._changed:
-            while not self._closing:
-                for run in sorted(self._runs.values(), key=lambda run: run.order):
-                    work = run.take()
-                    if work is None:
-                        continue
-                    try:
-                        self._record.begin(work)
-                    except BaseException:
-                        run.give_back(work)
-                        raise
-                    run.started = run.announced = True
-                    self._record.progress(work, work.title)
+        with self._lineup.changed:
+            while not self._lineup.closing:
+                if slot in self._lineup.to_release:
+                    self._lineup.to_release.discard(slot)
+                    return None
+                work = None if self._lineup.holding else self._next(slot)
+                if work is not None:
                     return work
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return None
-                self._changed.wait(left)
+                self._lineup.changed.wait(left if self._lineup.holding else min(left, self._seconds_to_retry()))
         return None
 
     def receipt_order(self, run: JobRun) -> ReceiptOrder:
         """What a worker needs to make the job's receipt."""
-        return receipt_order(row=self._store.job(job_id=run.id), plan=run.plan, settings=self._settings)
+        return receipt_order(row=self._lineup.store.job(job_id=run.id), plan=run.plan, settings=self._settings)
 
     def tick(self) -> None:
         """Called a few times a second: says what was held back."""
-        with self._changed:
-            for run in self._runs.values():
-                self._record.late_progress(run)
+        with self._lineup.changed:
+            self._lineup.add_left_out()
+            for run in self._lineup.runs.values():
+                self._lineup.record.late_progress(run)
 
     def report(self, work: Assignment, report: messages.Report) -> None:
         """Something a worker said about its work."""
-        with self._changed:
+        with self._lineup.changed:
             if isinstance(report, messages.Progress):
                 work.fraction = report.fraction
-                self._record.progress(work, report.message)
+                self._lineup.record.progress(work, report.message)
             elif isinstance(report, messages.FrameFinished):
-                self._record.frame_finished(work, report)
+                self._lineup.record.frame_finished(work, report)
                 work.frames_done.append(report.frame)
+                work.advanced |= work.run.is_new(report.frame)
             elif isinstance(report, messages.PreviewMade):
-                self._record.preview(work, report)
+                self._lineup.record.preview(work, report)
             elif isinstance(report, messages.Warned):
-                self._record.warn(work.run, report.notice)
+                self._lineup.record.warn(work.run, report.notice)
             elif isinstance(report, messages.FrameChecked):
                 work.count(report)
-                self._record.progress(work, f"checking frame {report.frame} against the plate")
+                self._lineup.record.progress(work, f"checking frame {report.frame} against the plate")
 
     def finished(self, work: Assignment) -> None:
         """The work is done."""
         run = work.run
-        with self._changed:
+        with self._lineup.changed:
             if work.step is not None:
                 work.fraction = 1.0
-                self._record.step_done(work)
+                self._lineup.record.step_done(work)
+                self._returned(work)
                 run.mark_done(work)
-                self._settle(run)
+                self._lineup.queue.set_alone(run.id, run.is_frugal)
+                self._lineup.settle(run)
             elif run.stopping is not None:
+                self._returned(work)
                 run.give_back(work)
-                self._settle(run)
+                self._lineup.settle(run)
             else:
-                self._record.verified(work)
-                self._forget(run)
+                self._lineup.sweep(run)
+                self._lineup.record.verified(work)
+                self._lineup.forget(run.id)
                 if not work.differing:
                     shutil.rmtree(self._settings.jobs / run.id, ignore_errors=True)
 
     def failed(self, work: Assignment, record: ErrorRecord) -> None:
-        """The work could not be done: the job fails, unless it was being stopped anyway."""
-        with self._changed:
-            if work.run.stopping is None:
-                self._fail(work, record)
-            else:
-                self._record.step_pending(work)
-            work.run.give_back(work)
-            self._settle(work.run)
+        """The work could not be done: again, where that may help, or the job fails, unless it was being stopped."""
+        with self._lineup.changed:
+            self._went_wrong(work, trouble_of(record), record)
 
     def died(self, work: Assignment, death: WorkerDiedError) -> None:
         """The worker died: try again, but not for ever."""
+        with self._lineup.changed:
+            self._went_wrong(work, death.trouble, death.record, death=death)
+
+    def _went_wrong(
+        self, work: Assignment, trouble: Trouble, record: ErrorRecord, *, death: WorkerDiedError | None = None
+    ) -> None:
         run = work.run
-        with self._changed:
-            failing = False
-            if run.stopping is None:
-                deaths = self._record.count_death(work)
-                failing = deaths >= _DEATHS_MAX
-                _LOG.warning("job %s, %s: %s (%d of %d)", run.id, work.id, death, deaths, _DEATHS_MAX)
-            if failing:
-                self._fail(work, _death_record(work, death))
+        if run.running.get(work.id) is not work:  # told again, since the store could not be written to the end
+            self._lineup.settle(run)
+            return
+        if run.stopping is not None:
+            self._lineup.record.step_pending(work)
+        else:
+            verdict = judge(work, trouble, settings=self._settings, why=record.message)
+            if verdict.again:
+                self._lineup.record.step_tried(work, verdict.tried)
+                begin_again(work, verdict, record)
+                if trouble is Trouble.MEMORY:  # what idle workers keep for later is in the way now
+                    self._lineup.to_release |= set(self._lineup.last_jobs)
+                self._lineup.queue.set_alone(run.id, run.is_frugal)
+                if work.id in run.pauses:
+                    run.next_progress = 0.0
+                    self._lineup.record.progress(work, run.pauses[work.id].why)
             else:
-                self._record.step_pending(work)
-            run.give_back(work)
-            self._settle(run)
-
-    def cancel(self, *, job_id: str, wait_seconds: float) -> None:
-        """Stop a job, and wait until it has; nothing happens to one that has ended."""
-        deadline = time.monotonic() + wait_seconds
-        with self._changed:
-            run = self._runs.get(job_id)
-            if run is None:
-                return
-            if run.stopping in (None, Stopping.SHUTDOWN):
-                self._record.cancel_requested(job_id=job_id)
-            if run.stopping is None:
-                self._stop(run, Stopping.CANCEL)
-                self._settle(run)
-            while self._runs.get(job_id) is run and time.monotonic() < deadline and not self._closing:
-                self._changed.wait(max(deadline - time.monotonic(), 0.0))
-
-    def retry(self, *, job_id: str, wait_seconds: float, check: Callable[[Row[Any]], None]) -> None:
-        """Queue a failed or cancelled job again; nothing happens to any other.
-
-        Frames whose files are gone are rendered again, and where its work folder is gone, all of it is. `check` may
-        refuse the job as the store has it by raising.
-        """
-        deadline = time.monotonic() + wait_seconds
-        with self._changed:
-            if self._closing:
-                raise ServiceClosingError("the service is closing.", next_step="Try again in a moment.")
-            while (run := self._runs.get(job_id)) is not None and run.stopping and time.monotonic() < deadline:
-                self._changed.wait(max(deadline - time.monotonic(), 0.0))
-            row = self._store.job(job_id=job_id)
-            if row.state in (JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED):
-                check(row)
-                gone = [
-                    frame.frame
-                    for frame in self._store.frames(job_id=job_id)
-                    if frame.path and not Path(frame.path).exists()
-                ]
-                anew = not (self._settings.jobs / job_id).is_dir()
-                self._record.retried(job_id=job_id, gone=gone, anew=anew)
-                self.add(job_id=job_id)
+                self._fail(work, record if death is None else death_record(work, death, verdict.tried))
+        self._returned(work)
+        run.give_back(work)
+        self._lineup.settle(run)
 
     def close(self) -> None:
         """Give out no more work, and have running steps stop; their jobs go back to the queue."""
-        with self._changed:
-            self._closing = True
-            for run in list(self._runs.values()):
+        with self._lineup.changed:
+            self._lineup.closing = True
+            for run in list(self._lineup.runs.values()):
                 if run.stopping is None:
-                    self._stop(run, Stopping.SHUTDOWN)
-                    self._settle(run)
-            self._changed.notify_all()
+                    self._lineup.stop(run, Stopping.SHUTDOWN)
+                    self._lineup.settle(run)
+            self._lineup.changed.notify_all()
 
-    def _unneeded(self, job_id: str) -> bool:
-        """Whether nobody may go on with a job: it is done, gone, or ended longer ago than its policy keeps it."""
-        state = self._store.state(job_id=job_id)
-        if state in (None, JobState.JOB_STATE_SUCCEEDED):
-            return True
-        row = self._store.job(job_id=job_id)
-        return row.ended_us is not None and is_overdue(
-            policies=self._settings.policies, show=row.show, shot=row.shot, ended_us=row.ended_us
-        )
+    def _next(self, slot: str) -> Assignment | None:
+        """The piece of work whose turn it is, begun; None where there is none now."""
+        while True:
+            entry = self._lineup.queue.next(slot=slot, now=time.monotonic(), ready=self._ready)
+            if entry is None:
+                return None
+            run = self._lineup.runs.get(entry.id)
+            if run is None:
+                self._lineup.load(entry.id)
+                continue  # it may turn out to have nothing to do now
+            work = run.take()
+            assert work is not None
+            try:
+                self._lineup.record.begin(work)
+            except BaseException:
+                run.give_back(work)
+                raise
+            if not run.announced:
+                self._announced(run)
+            run.started = run.announced = True
+            self._lineup.queue.begin(run.id, slot=slot, now=work.begun)
+            self._lineup.last_jobs[slot] = run.id
+            self._lineup.record.progress(work, work.title)
+            return work
 
-    def _settle(self, run: JobRun) -> None:
-        """End a job whose stopped steps have all come back, leaving nothing of a killed worker beside its frames."""
-        if run.stopping is not None and not run.running:
-            remove_temporaries(folder=Path(run.job.output.path).parent, owner=run.id)
-            if run.stopping is Stopping.CANCEL:
-                self._record.cancelled(job_id=run.id)
-            elif run.stopping is Stopping.FAIL:
-                self._record.failed(job_id=run.id, error=run.error)
-            elif run.announced:
-                self._record.interrupted(job_id=run.id)
-            self._forget(run)
-        self._changed.notify_all()
+    def _seconds_to_retry(self) -> float:
+        """Until the first piece of work that waits after a failure may be tried again; infinite where none does."""
+        ends = [at for run in self._lineup.runs.values() if (at := run.wakes_at()) is not None]
+        return max(min(ends, default=math.inf) - time.monotonic(), 0.01)
 
-    def _forget(self, run: JobRun) -> None:
-        self._runs.pop(run.id, None)
-        self._record.forget(job_id=run.id)
-        self._changed.notify_all()
+    def _ready(self, job_id: str) -> bool:
+        run = self._lineup.runs.get(job_id)
+        return run is None or run.ready()
+
+    def _announced(self, run: JobRun) -> None:
+        """A worker is on a job for the first time since it was queued."""
+        if not run.started:
+            created_us = self._lineup.store.job(job_id=run.id).created_us
+            metrics.queue_waited(seconds=max(now_us() - created_us, 0) / 1e6)
+        limit = self._lineup.queue.too_large(run.id)
+        if limit is not None:
+            needs = gib(run.plan.estimate.memory_bytes)
+            message = f"The job needs about {needs} of memory, and the limit is {gib(limit)}; it runs alone."
+            self._lineup.record.warn(run, Notice(code="MEMORY_LIMIT", message=message))
+
+    def _returned(self, work: Assignment) -> None:
+        """Note that a worker is free of the work; nothing happens the second time."""
+        run = work.run
+        if run.running.get(work.id) is work:
+            run.usage_seconds += self._lineup.queue.end(run.id, since=work.begun, now=time.monotonic())
 
     def _fail(self, work: Assignment, record: ErrorRecord) -> None:
-        self._record.step_failed(work, record)
+        self._lineup.record.step_failed(work, record)
         work.run.error = record
-        self._stop(work.run, Stopping.FAIL)
-
-    def _stop(self, run: JobRun, reason: Stopping) -> None:
-        run.stopping = reason
-        for work in run.running.values():
-            work.stop.request()
-
-    def _load(self, row: Row[Any]) -> JobRun:
-        steps = self._store.steps(job_id=row.id)
-        return JobRun(
-            job_id=row.id,
-            ordinal=row.ordinal,
-            priority=row.priority,
-            job=to_job(JobSpec.FromString(row.spec), parameters=json.loads(row.parameters)),
-            plan=plan_from_wire(Plan.FromString(row.plan)),
-            done=[step.step_id for step in steps if step.state == StepState.STEP_STATE_DONE],
-            started=row.started_us is not None,
-        )
-
-
-def _death_record(work: Assignment, death: WorkerDiedError) -> ErrorRecord:
-    """What to tell the artist when a step's worker died too often."""
-    where, suspect = "while checking the result against the plate", None
-    if work.step is not None:
-        done = set(work.frames_done)
-        suspect = next((frame for frame in work.step.frames if frame not in done), None)
-        about = f" (frames {format_frames(work.step.frames)})" if work.step.frames else ""
-        at = f", at or after frame {suspect}" if suspect is not None else ""
-        where = f"in step '{work.step.id}'{about}{at}"
-    return ErrorRecord(
-        code=death.record.code,
-        message=f"the worker process died {_DEATHS_MAX} times {where}; the last time by {death.record.actual}.",
-        next_step=f"{death.record.next_step} Check that frame's files and the memory that is free, then retry the job.",
-        path=death.record.path,
-        frame=suspect,
-        actual=death.record.actual,
-    )
+        self._lineup.stop(work.run, Stopping.FAIL)

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import queue
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from overscan.core.errors import OverscanError
 from overscan.service._address import choose_address
+from overscan.service._admin import AdminServicer
+from overscan.service._binding import Bound, bind, make_guard
+from overscan.service._calls import CallObserver
 from overscan.service._devices import render_devices
+from overscan.service._drain import Drain
+from overscan.service._endpoint import build_server
 from overscan.service._engines import EngineServicer
-from overscan.service._errors import AddressError
+from overscan.service._errors import StoreUnavailableError
 from overscan.service._events import EventLog
-from overscan.service._generation import STREAMS_MAX, GenerationServicer
+from overscan.service._exporter import start_exporter
+from overscan.service._frame_service import FrameServicer, add_frames_to_server
+from overscan.service._generation import GenerationServicer
 from overscan.service._inspector import Inspector
 from overscan.service._locks import FileLock
-from overscan.service._rpc import Activity, TokenInterceptor
+from overscan.service._notify import Notifier
+from overscan.service._path_interceptor import PathInterceptor
+from overscan.service._path_map import PathMap
+from overscan.service._places import make_places
+from overscan.service._purge import Purger
+from overscan.service._quotas import Quotas
+from overscan.service._readiness import Readiness
+from overscan.service._results import Results
+from overscan.service._rpc import Activity
 from overscan.service._scheduler import Scheduler
 from overscan.service._settings import Settings
 from overscan.service._slots import Slot
-from overscan.service._store import Store
+from overscan.service._store import open_store
+from overscan.service._tidy import Tidier
 from overscan.service._workers import Stop
-from overscan.v1 import engine_service_pb2, generation_service_pb2
+from overscan.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from overscan.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
 from overscan.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
 
 _LOG = logging.getLogger(__name__)
 PROTOCOL = 1
 EXIT_TAKEN = 75
-"""EX_TEMPFAIL of sysexits.h: another service has this home."""
+"""EX_TEMPFAIL of sysexits.h: another service has this home or its job store, or the store cannot be reached."""
 EXIT_REFUSED = 78
 """EX_CONFIG of sysexits.h: the service cannot run as it was told to."""
-_CALL_THREADS = STREAMS_MAX + 32
-_METADATA_BYTES_MAX = 1 << 20
 _LOOK_SECONDS = 0.2
+_WARM_UP_SECONDS = 10.0
 _TIDY_SECONDS = 24 * 3600.0
 _CALLS_END_SECONDS_MAX = 1.0
 _SLOTS_END_SECONDS_MAX = 10.0
@@ -49,6 +63,7 @@ _SLOTS_END_SECONDS_MAX = 10.0
 
 def serve(*, settings: Settings, version: str) -> int:
     """Run a service until it is told to end or has been idle for long enough; returns the exit code."""
+    notifier = Notifier()
     lock = FileLock(path=settings.lock)
     try:
         settings.make_folders()
@@ -56,7 +71,10 @@ def serve(*, settings: Settings, version: str) -> int:
             _LOG.error("another service has %s: %s", settings.home, _who(settings, lock))
             return EXIT_TAKEN
         settings.discovery.unlink(missing_ok=True)  # of a service that was killed
-        return _Service(settings=settings, version=version).run()
+        return _Service(settings=settings, version=version, notifier=notifier).run()
+    except StoreUnavailableError as error:
+        _LOG.error("%s", error)
+        return EXIT_TAKEN  # for now: whoever starts services may try again
     except OverscanError as error:
         _LOG.error("%s", error)
         return EXIT_REFUSED
@@ -70,96 +88,109 @@ def serve(*, settings: Settings, version: str) -> int:
 class _Service:
     """The parts of a running service."""
 
-    def __init__(self, *, settings: Settings, version: str) -> None:
+    def __init__(self, *, settings: Settings, version: str, notifier: Notifier) -> None:
         self._settings = settings
         self._version = version
-        self._listen = choose_address(listen=settings.listen, home=settings.home)
-        self._end = threading.Event()
+        self._notifier = notifier
+        self._listen = choose_address(settings=settings)
+        self._quotas = Quotas(settings=settings)
+        self._guard = make_guard(settings=settings, listen=self._listen, quotas=self._quotas)
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        """What the system has sent; the one kind of queue that a signal's handler may put into."""
+        self._ending = threading.Event()
+        self._workers_fault = ""
         self._activity = Activity()
-        self._store = Store(path=settings.database)
+        self._store = open_store(settings)
         self._log = EventLog(store=self._store)
-        self._scheduler = Scheduler(store=self._store, log=self._log, settings=settings)
+        self._places = make_places(settings)
+        self._results = Results(store=self._store, places=self._places, settings=settings)
+        self._purger = Purger(store=self._store, settings=settings, uploads=self._places.uploads)
+        self._tidier = Tidier(
+            store=self._store, settings=settings, places=self._places, results=self._results, purger=self._purger
+        )
+        self._scheduler = Scheduler(store=self._store, log=self._log, settings=settings, places=self._places)
+        self._drain = Drain(work=self._scheduler, seconds_max=settings.drain_seconds_max)
         devices = render_devices(settings.devices)
         self._inspector = Inspector(settings=settings, device=devices[0])
         self._slots = [
             Slot(number=number, scheduler=self._scheduler, settings=settings, device=devices[number % len(devices)])
             for number in range(settings.workers or len(devices))
         ]
-        self._health = health.HealthServicer()
+        self._readiness = Readiness(
+            settings=settings, store=self._store, drain=self._drain, workers_fault=lambda: self._workers_fault
+        )
         self._server = self._build()
 
     def run(self) -> int:
         """Serve until the end."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._end.set())
-        address = self._bind()
+            signal.signal(number, lambda number, _: self._signals.put(number))
+        bound = bind(server=self._server, listen=self._listen, settings=self._settings)
+        exporter = start_exporter(self._settings, store=self._store, slots=self._slots, readiness=self._readiness)
+        self._tidier.begin()
         self._scheduler.resume()  # before any call can ask to cancel what is not yet in the queue
+        self._generation.start()
         self._server.start()
-        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        for name in _service_names():
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._publish(address)
-        _LOG.info("serving %s at %s", self._settings.home, address)
+        self._readiness.start()
+        self._publish(bound)
+        where = " and ".join(filter(None, (bound.address, bound.public)))
+        self._notifier.ready(status=f"serving at {where}")
+        _LOG.info("serving %s at %s", self._settings.home, where)
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
         for slot in self._slots:
             slot.start()
-        self._wait()
+        exit_code = self._wait()
         self._close()
-        return 0
+        if exporter is not None:
+            exporter.close()
+        return exit_code
 
     def _build(self) -> grpc.Server:
-        token = self._listen.token
-        server = grpc.server(
-            ThreadPoolExecutor(max_workers=_CALL_THREADS, thread_name_prefix="call"),
-            interceptors=[TokenInterceptor(token=token)] if token else [],
-            options=[
-                ("grpc.so_reuseport", 0),  # else two services could share a port and take each other's calls
-                ("grpc.max_metadata_size", _METADATA_BYTES_MAX),  # rich errors travel as metadata
+        server = build_server(
+            interceptors=[
+                CallObserver(drain=self._drain),
+                self._guard,
+                PathInterceptor(
+                    path_map=PathMap(self._settings.path_maps),
+                    uploads=self._places.uploads,
+                    home=self._settings.home,
+                ),
             ],
+            healthy=self._readiness.health,
         )
-        generation = GenerationServicer(
+        self._generation = GenerationServicer(
             store=self._store,
             log=self._log,
             scheduler=self._scheduler,
             inspector=self._inspector,
             activity=self._activity,
+            places=self._places,
+            quotas=self._quotas,
         )
-        add_GenerationServiceServicer_to_server(generation, server)
+        frames = FrameServicer(store=self._store, places=self._places, results=self._results, activity=self._activity)
+        admin = AdminServicer(
+            settings=self._settings,
+            version=self._version,
+            store=self._store,
+            scheduler=self._scheduler,
+            slots=self._slots,
+            drain=self._drain,
+            purger=self._purger,
+            activity=self._activity,
+        )
+        add_GenerationServiceServicer_to_server(self._generation, server)
         add_EngineServiceServicer_to_server(EngineServicer(inspector=self._inspector, activity=self._activity), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((*_service_names(), health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        add_AdminServiceServicer_to_server(admin, server)
+        add_frames_to_server(frames, server)
         return server
 
-    def _bind(self) -> str:
-        """Bind the address and say what it is now."""
-        listen = self._listen
-        # The socket must never be open to others, not even before a chmod; and no file of a worker may get this mask.
-        mask = os.umask(0o177) if listen.socket_path is not None else None
-        try:
-            port = self._server.add_insecure_port(listen.target)
-        except RuntimeError as error:
-            port, reason = 0, str(error)
-        else:
-            reason = "it is taken or not allowed"
-        finally:
-            if mask is not None:
-                os.umask(mask)
-        if port == 0:
-            raise AddressError(
-                f"the service cannot listen at {listen.target}: {reason}.",
-                next_step="Give another --address.",
-                actual=listen.target,
-            )
-        if listen.socket_path is not None:
-            return f"unix://{listen.socket_path}"
-        return f"{listen.host}:{port}"
-
-    def _publish(self, address: str) -> None:
+    def _publish(self, bound: Bound) -> None:
         """Let clients find the service, now that it answers."""
         text = json.dumps(
             {
-                "address": address,
+                "address": bound.address,
+                "public": bound.public,
                 "token": self._listen.token,
                 "pid": os.getpid(),
                 "version": self._version,
@@ -173,36 +204,67 @@ class _Service:
         beside.replace(self._settings.discovery)
 
     def _warm_up(self) -> None:
-        """Load the engines before the first question about them."""
-        try:
-            self._inspector.engines(stop=Stop())
-        except OverscanError as error:
-            _LOG.warning("the engines cannot be listed yet: %s", error)
+        """List the engines before the first question about them, and find out whether a worker starts at all."""
+        while not self._ending.is_set():
+            try:
+                self._inspector.engines(stop=Stop())
+            except OverscanError as error:
+                self._workers_fault = f"no worker starts: {error}"
+            else:
+                self._workers_fault = ""
+                return
+            if self._ending.wait(_WARM_UP_SECONDS):
+                return
+            _LOG.warning("the engines cannot be listed yet: %s", self._workers_fault)
 
     def _tidy(self) -> None:
         while True:
             try:
-                self._scheduler.tidy()
+                self._tidier.run()
             except Exception:
                 _LOG.exception("the home could not be tidied")
-            if self._end.wait(_TIDY_SECONDS):
+            if self._ending.wait(_TIDY_SECONDS):
                 return
 
-    def _wait(self) -> None:
+    def _wait(self) -> int:
+        """Look after the service until it is to end; returns its exit code."""
         limit = self._settings.idle_exit_seconds
-        while not self._end.wait(_LOOK_SECONDS):
+        while not self._drain.over():
+            with contextlib.suppress(queue.Empty):
+                self._take_signal(self._signals.get(timeout=_LOOK_SECONDS))
+                continue
             self._scheduler.tick()
+            if not self._scheduler.has_work():  # else somebody's next job would wait for it to start
+                self._inspector.rest()
+            self._notifier.beat()  # only now, so that a scheduler that hangs is noticed
+            if self._store.taken:
+                _LOG.error("another service has taken the job store")
+                return EXIT_TAKEN
             if limit is None:
                 continue
             if self._scheduler.has_work():
                 self._activity.touch()
             elif self._activity.idle_seconds() >= limit:
                 _LOG.info("idle for %g seconds", limit)
-                return
+                return 0
+        return 0
+
+    def _take_signal(self, number: int) -> None:
+        """The first signal drains, any more end the service at once."""
+        name = signal.Signals(number).name
+        if self._drain.closing:
+            _LOG.info("%s again: ending at once", name)
+            self._drain.hurry()
+            return
+        _LOG.info("%s: draining for at most %g seconds", name, self._settings.drain_seconds_max)
+        self._notifier.stopping(status="draining")
+        self._drain.begin(close=True)
 
     def _close(self) -> None:
         _LOG.info("closing")
-        self._health.enter_graceful_shutdown()
+        self._notifier.stopping(status="closing")
+        self._ending.set()
+        self._readiness.close()
         self._settings.discovery.unlink(missing_ok=True)
         self._activity.closing = True
         stopped = self._server.stop(_CALLS_END_SECONDS_MAX)
@@ -210,6 +272,7 @@ class _Service:
         for slot in self._slots:
             slot.close()
         self._scheduler.close()
+        self._generation.close(seconds_max=_SLOTS_END_SECONDS_MAX)
         self._inspector.close()
         for slot in self._slots:  # the home must not be another service's before they have written their last
             slot.join(self._settings.stop_seconds_max + _SLOTS_END_SECONDS_MAX)
@@ -217,13 +280,6 @@ class _Service:
         self._store.close()
         if self._listen.socket_path is not None:
             self._listen.socket_path.unlink(missing_ok=True)
-
-
-def _service_names() -> tuple[str, ...]:
-    return (
-        generation_service_pb2.DESCRIPTOR.services_by_name["GenerationService"].full_name,
-        engine_service_pb2.DESCRIPTOR.services_by_name["EngineService"].full_name,
-    )
 
 
 def _who(settings: Settings, lock: FileLock) -> str:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+import time
 from collections.abc import Callable
-
-from sqlalchemy.exc import OperationalError
+from dataclasses import replace
 
 from overscan.core.errors import DiskFullError, ErrorRecord
 from overscan.service import _messages as messages
-from overscan.service._errors import WorkerDiedError
+from overscan.service import _metrics as metrics
+from overscan.service._errors import StoreUnavailableError, WorkerDiedError
 from overscan.service._job_run import Assignment
+from overscan.service._logging import log_context
 from overscan.service._scheduler import Scheduler
 from overscan.service._settings import Settings
-from overscan.service._workers import Worker
+from overscan.service._worker_logs import attach, shown
+from overscan.service._workers import Worker, WorkerState
 
 _LOG = logging.getLogger(__name__)
 _STORE_RETRY_SECONDS = 2.0
-_STORE_FAULTS = (DiskFullError, OperationalError, OSError)
+_LOGGED = frozenset({"STEP_FAILED", "ENGINE_FAULT", "INTERNAL", "WORKER_LOST", "WORKER_STUCK", "OUT_OF_MEMORY"})
+"""Failures that the worker's log may say more about."""
+_STORE_FAULTS = (DiskFullError, StoreUnavailableError, OSError)
 """What may go away by itself: no room, a lock held too long, storage that is not there for a while."""
 
 
@@ -33,6 +38,10 @@ class Slot(threading.Thread):
         self._worker = Worker(name=f"render-{number}", settings=settings, device=device)
         self._closing = threading.Event()
 
+    def status(self) -> WorkerState:
+        """How its worker does."""
+        return self._worker.status()
+
     def close(self) -> None:
         """Have the thread end once the scheduler gives out no more work."""
         self._closing.set()
@@ -41,7 +50,7 @@ class Slot(threading.Thread):
         """Work until the scheduler closes."""
         while not self._scheduler.closing:
             try:
-                work = self._scheduler.take(timeout_seconds=self._settings.worker_idle_seconds_max)
+                work = self._scheduler.take(timeout_seconds=self._settings.worker_idle_seconds_max, slot=self.name)
             except _STORE_FAULTS as error:
                 _LOG.error("the job store cannot be written, trying again: %s", error)
                 self._closing.wait(_STORE_RETRY_SECONDS)
@@ -53,25 +62,38 @@ class Slot(threading.Thread):
             if work is None:
                 self._worker.abandon()
                 continue
-            try:
-                self._carry_out(work)
-            except Exception:  # the slot must live on for other jobs
-                _LOG.exception("job %s, %s: what came of it could not be written down", work.run.id, work.id)
+            with log_context(job_id=work.run.id, step_id=work.id, worker=self._worker.name):
+                try:
+                    outcome = self._carry_out(work)
+                except Exception:  # the slot must live on for other jobs
+                    _LOG.exception("what came of '%s' could not be written down", work.id)
+                    outcome = "failed"
+            metrics.step_ended(
+                engine=work.run.job.engine,
+                kind=work.id if work.step is None else work.step.kind,
+                outcome="stopped" if work.stop.requested and outcome != "done" else outcome,
+                seconds=time.monotonic() - work.begun,
+            )
         self._worker.close()
 
-    def _carry_out(self, work: Assignment) -> None:
+    def _carry_out(self, work: Assignment) -> str:
+        """Have a piece of work done; returns its outcome, as `metrics.step_ended` names it."""
         scheduler = self._scheduler
         try:
             try:
                 ending = self._ask(work)
             except WorkerDiedError as error:
                 death = error
+                death.record = self._with_log(work, death.record)
                 self._persist(lambda: scheduler.died(work, death))
-                return
+                return "died"
             if isinstance(ending, messages.Finished):
                 self._persist(lambda: scheduler.finished(work))
-            else:
-                self._persist(lambda: scheduler.failed(work, ending.record))
+                return "done"
+            record = self._with_log(work, ending.record)
+            if record.code == "OUT_OF_MEMORY":
+                self._worker.abandon()  # with all that it kept in memory
+            self._persist(lambda: scheduler.failed(work, record))
         except Exception as error:  # whatever it was, the other jobs go on
             _LOG.exception("job %s, %s could not be carried out", work.run.id, work.id)
             self._worker.abandon()
@@ -82,6 +104,7 @@ class Slot(threading.Thread):
                 next_step="See the service's log.",
             )
             self._persist(lambda: scheduler.failed(work, record))
+        return "failed"
 
     def _ask(self, work: Assignment) -> messages.Ending:
         run = work.run
@@ -102,14 +125,33 @@ class Slot(threading.Thread):
                 work_folder=work_folder,
                 cache_folder=str(self._settings.cache),
                 keys=self._settings.key_source,
+                frugal=work.frugal,
             )
+        if work.frugal:
+            self._worker.abandon()  # what it keeps for other steps may be what is in the way
         seconds = self._settings.stop_seconds_max
         for message in self._worker.ask(body=body, stop=work.stop, stop_seconds_max=seconds):
             if isinstance(message, (messages.Finished, messages.Failed)):
                 return message
+            if isinstance(message, messages.FrameFinished):
+                metrics.frame_finished(engine=run.job.engine)
             report = message
             self._persist(lambda report=report: self._scheduler.report(work, report))  # type: ignore[misc]
         raise AssertionError("a worker ended without an ending")
+
+    def _with_log(self, work: Assignment, record: ErrorRecord) -> ErrorRecord:
+        """A record with the end of what the worker said about this work, which is kept with the job."""
+        if record.code not in _LOGGED:
+            return record
+        said = self._worker.said()
+        path = attach(said, work_folder=self._settings.jobs / work.run.id, name=work.id)
+        if path is None:
+            return record
+        next_step = record.next_step.replace(str(self._worker.log_path), str(path))
+        if str(path) not in next_step:
+            next_step = f"{next_step} The worker's log is {path}.".strip()
+        actual = "\n".join(part for part in (record.actual, shown(said)) if part)
+        return replace(record, path=str(path), next_step=next_step, actual=actual)
 
     def _persist(self, call: Callable[[], None]) -> None:
         """Make `call`, again and again where the store cannot be written: what a worker did must not be forgotten."""

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 
 from overscan.core import jobs
 from overscan.core.controls import Controls
+from overscan.core.errors import OverscanError
 from overscan.service._errors import PlanRefusedError
+from overscan.service._places import Places
 from overscan.service._spec_controls import read_controls
 from overscan.service._spec_media import MediaReader
 from overscan.v1.geometry_pb2 import Margins, Size
 from overscan.v1.job_pb2 import JobSpec, Use
-from overscan.v1.output_pb2 import ExtrasMode, OutputSpec, SampleType
+from overscan.v1.output_pb2 import ExtrasMode, SampleType
 from overscan.v1.task_pb2 import ExtendTask, GenerateTask, InterpolateTask
 
 DEFAULT_ENGINE = "plate"
@@ -36,13 +38,22 @@ _NAMES = {"movers": "movers matte", "never_copy": "never-copy matte"}
 _USES = {Use.USE_UNSPECIFIED: jobs.Use.TEMP, Use.USE_TEMP: jobs.Use.TEMP, Use.USE_FINAL: jobs.Use.FINAL}
 
 
-def to_job(spec: JobSpec, *, parameters: Mapping[str, jobs.ParameterValue]) -> jobs.Job:
+def to_job(
+    spec: JobSpec,
+    *,
+    parameters: Mapping[str, jobs.ParameterValue],
+    places: Places | None = None,
+    job_id: str = "",
+    user: str | None = None,
+) -> jobs.Job:
     """The job that `spec` asks for, with the engine's `parameters` as they were checked against its card.
 
-    Raises `PlanRefusedError` with every problem found.
+    `places` say where uploads lie, and where the service keeps the result of `job_id`, which is empty while a job is
+    only planned; uploads must be those of `user`, or anybody's for None. Raises `PlanRefusedError` with every problem
+    found.
     """
-    reader = _Reader()
-    job = reader.job(spec, parameters)
+    reader = _Reader(places=places, user=user)
+    job = reader.job(spec, parameters, job_id)
     if reader.problems or job is None:
         raise PlanRefusedError(problems=reader.problems)
     return job
@@ -57,7 +68,7 @@ def output_key(path: str) -> str:
 class _Reader(MediaReader):
     """Reads a spec and collects what is wrong with it."""
 
-    def job(self, spec: JobSpec, parameters: Mapping[str, jobs.ParameterValue]) -> jobs.Job | None:
+    def job(self, spec: JobSpec, parameters: Mapping[str, jobs.ParameterValue], job_id: str) -> jobs.Job | None:
         task = self.task(spec)
         generates = isinstance(task, jobs.Generate)
         plate = None
@@ -69,7 +80,7 @@ class _Reader(MediaReader):
             self.bad("plate", "the job has no plate.", "Give the path pattern of the plate.")
         frames = self.frames(spec.frames, "frames")
         steering = read_controls(spec.controls, self)
-        output = self.output(spec.output)
+        output = self.output(spec, job_id)
         use = _USES.get(spec.use)
         if use is None:
             self.bad("use", f"the use {spec.use} is unknown.", "Use temp or final.")
@@ -152,15 +163,22 @@ class _Reader(MediaReader):
             colour_space=task.color_space,
         )
 
-    def output(self, output: OutputSpec) -> jobs.OutputSpec:
-        self.path(output.path, "output.path", "Give the path pattern of the result, e.g. /shots/sh010/out.%04d.exr.")
+    def output(self, spec: JobSpec, job_id: str) -> jobs.OutputSpec:
+        output, path = spec.output, spec.output.path
+        if path or self.places is None:
+            self.path(path, "output.path", "Give the pattern of the result, e.g. /shots/out.%04d.exr.", writes=True)
+        else:
+            try:
+                path = self.places.output(spec, job_id=job_id)
+            except OverscanError as error:
+                self.add(error)
         extras = _EXTRAS.get(output.extras)
         if extras is None:
             self.bad("output.extras", f"the place {output.extras} for extra layers is unknown.", "Update the service.")
         if output.sample_type not in _SAMPLE_TYPES:
             self.bad("output.sample_type", f"the sample type {output.sample_type} is unknown.", "Use half or float.")
         return jobs.OutputSpec(
-            path=output.path,
+            path=path,
             sample_type=_SAMPLE_TYPES.get(output.sample_type),
             compression=output.compression,
             extras=extras or jobs.ExtrasMode.PART,

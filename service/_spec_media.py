@@ -10,6 +10,7 @@ from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, 
 from overscan.core.media import ImageSource
 from overscan.service._errors import UnsupportedError
 from overscan.service._frame_sets import read_frames
+from overscan.service._places import Places
 from overscan.v1.frames_pb2 import FrameSet
 from overscan.v1.media_pb2 import ImageRef, MatteRef, SequenceRef
 
@@ -17,8 +18,11 @@ from overscan.v1.media_pb2 import ImageRef, MatteRef, SequenceRef
 class MediaReader:
     """Reads parts of a spec that name pictures or frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, places: Places | None = None, user: str | None = None) -> None:
+        """`places` say where uploads of `user` (anybody's for None) lie; without them, uploads are a problem."""
         self.problems: list[ErrorRecord] = []
+        self.places = places
+        self._user = user
 
     def matte(self, matte: MatteRef, field: str) -> jobs.MatteSource:
         """A matte, whatever is wrong with it."""
@@ -33,19 +37,16 @@ class MediaReader:
 
     def sequence(self, sequence: SequenceRef, field: str) -> jobs.SequenceSource:
         """A sequence, whatever is wrong with it."""
+        frames = self.frames(sequence.frames, f"{field}.frames")
+        path, shown = sequence.path, ""
         if sequence.WhichOneof("location") == "upload_id":
-            self.add(
-                UnsupportedError(
-                    "this version of the service does not take uploaded frames.",
-                    next_step="Put the frames where the service can read them, and give their path.",
-                    field=f"{field}.upload_id",
-                )
-            )
+            path, shown = self.upload(sequence.upload_id, frames, f"{field}.upload_id")
         else:
-            self.path(sequence.path, f"{field}.path", "Give the path pattern of the frames.")
+            self.path(path, f"{field}.path", "Give the path pattern of the frames.")
         return jobs.SequenceSource(
-            path=sequence.path,
-            frames=self.frames(sequence.frames, f"{field}.frames"),
+            path=path,
+            shown=shown,
+            frames=frames,
             part=sequence.part,
             layer=sequence.layer,
             view=sequence.view,
@@ -53,8 +54,20 @@ class MediaReader:
             pixel_aspect=self.pixel_aspect(sequence.pixel_aspect, f"{field}.pixel_aspect"),
         )
 
-    def path(self, path: str, field: str, next_step: str) -> None:
-        """Look at a path; `next_step` is for where there is none."""
+    def upload(self, upload_id: str, frames: tuple[int, ...] | None, field: str) -> tuple[str, str]:
+        """Where an upload's frames lie here, and the path pattern they had at the client."""
+        if self.places is None:
+            self.add(UnsupportedError("uploaded frames cannot be read here.", next_step="Give a path.", field=field))
+            return "", ""
+        try:
+            upload = self.places.upload(upload_id=upload_id, frames=frames, user=self._user, field=field)
+        except OverscanError as error:
+            self.add(error)
+            return "", ""
+        return str(upload.pattern), upload.name
+
+    def path(self, path: str, field: str, next_step: str, *, writes: bool = False) -> None:
+        """Look at a path that is read, or with `writes` written; `next_step` is for where there is none."""
         if not path:
             self.bad(field, "the path is missing.", next_step)
         elif "\0" in path:
@@ -66,6 +79,12 @@ class MediaReader:
                 "Give an absolute path.",
                 actual=path,
             )
+        elif self.places is not None:
+            roots = self.places.roots
+            try:
+                (roots.check_write if writes else roots.check_read)(path, field)
+            except OverscanError as error:
+                self.add(error)
 
     def frames(self, frame_set: FrameSet, field: str) -> tuple[int, ...] | None:
         """Frame numbers, ascending; None where none are named, or where they make no sense."""

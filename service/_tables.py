@@ -12,13 +12,17 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The last of `migrations`; a store of another version is migrated, or refused where it is newer."""
 
 metadata = MetaData()
 
@@ -27,7 +31,14 @@ def _job_id() -> Column[str]:
     return Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
 
 
-schema = Table("schema", metadata, Column("version", Integer, primary_key=True))
+schema = Table("schema", metadata, Column("version", Integer, primary_key=True))  # also read by the first version
+
+revisions = Table(  # Alembic's own, which it leaves out where it compares: hence not in `metadata`
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 jobs = Table(
     "jobs",
@@ -36,7 +47,7 @@ jobs = Table(
     Column("id", String(32), nullable=False, unique=True),
     Column("request_id", String(200), nullable=False, unique=True),
     Column("spec", LargeBinary, nullable=False),  # proto JobSpec
-    Column("plan", LargeBinary, nullable=False),  # proto Plan
+    Column("plan", LargeBinary, nullable=False),  # proto Plan without its steps, which may be many: see `plans`
     Column("parameters", Text, nullable=False),  # the engine's, JSON, by their types: the wire knows one kind of number
     Column("state", Integer, nullable=False, index=True),  # proto JobState
     Column("priority", Integer, nullable=False),
@@ -53,7 +64,22 @@ jobs = Table(
     Column("sequence", Text, nullable=False),
     Column("shot", Text, nullable=False),
     Column("artist", Text, nullable=False),
+    Column("user", Text, nullable=False, server_default=text("''")),  # who created it, as the service knows them
+    Column("rank", Float, nullable=False, server_default="0"),  # order within a user's jobs of one priority
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("usage_seconds", Float, nullable=False, server_default="0"),  # of workers, so far
+    Column("purging", Integer, nullable=False, server_default="0"),  # 1: is being removed; 2: with its receipt
     sqlite_autoincrement=True,
+)
+
+plans = Table("plans", metadata, _job_id(), Column("plan", LargeBinary, nullable=False))  # proto Plan, whole
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    _job_id(),
+    Column("needs_job_id", String(32), primary_key=True, index=True),  # no foreign key: a purged job must be missed
+    Column("since_us", BigInteger, nullable=False, server_default="0"),  # how it ended before that does not count
 )
 
 steps = Table(
@@ -65,6 +91,10 @@ steps = Table(
     Column("state", Integer, nullable=False),  # proto StepState
     Column("attempts", Integer, nullable=False, default=0),  # starts, ever
     Column("deaths", Integer, nullable=False, default=0),  # workers that died on it since it was last (re)tried
+    Column("failures", Integer, nullable=False, server_default="0"),  # that may pass, since it was last (re)tried
+    Column("kills", Integer, nullable=False, server_default="0"),  # of its worker from outside, since then
+    Column("not_before_us", BigInteger),  # microseconds since 1970, UTC; NULL for at once
+    Column("frugal", Integer, nullable=False, server_default="0"),  # how far its use of memory is cut down
 )
 
 frames = Table(

@@ -5,38 +5,48 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
-import errno
 import faulthandler
+import logging
 import os
 import queue
 import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from overscan.core.engines import Context, EngineCard, Notice, Plan, installed_engines
-from overscan.core.errors import CancelledError, ErrorRecord, OverscanError
+from overscan.core.engines import Context, Plan, installed_engines
+from overscan.core.errors import CancelledError, OverscanError
+from overscan.core.rights import know_hashes, known_hashes
+from overscan.core.storage import Places
 from overscan.service import _messages as messages
 from overscan.service._locks import FileLock
+from overscan.service._logging import log_context, set_up_logging
 from overscan.service._policy import cleared, cleared_plan
+from overscan.service._worker_engines import entry_of
+from overscan.service._worker_errors import WorkFolderGoneError, fault_record, record_of
+from overscan.service._worker_reporter import PipeReporter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from overscan.core.jobs import Job
     from overscan.core.orders import ReceiptOrder
     from overscan.core.receipts import Witness
+    from overscan.core.results import FrameCheck
+    from overscan.core.shots import InputWatch
     from overscan.service._previews import Previews
 
-_PROGRESS_SECONDS_MIN = 0.1
+_LOG = logging.getLogger(__name__)
+_HEARTBEAT_SECONDS = 1.0
 _LOCK_SECONDS_MAX = 5.0
 _PR_SET_PDEATHSIG = 1
 _PREFERRED_BY_OOM_KILLER = 500
-_DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_NICE = 5
+"""Whoever renders gives way to the service, which answers calls in a moment, and to whoever plans."""
 
 
 def main() -> None:
@@ -44,9 +54,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="overscan-worker")
     parser.add_argument("--lock", required=True, type=Path)
     parser.add_argument("--parent", required=True, type=int)
+    parser.add_argument("--name", default="")
     arguments = parser.parse_args()
     faulthandler.enable()
+    set_up_logging(
+        level=os.environ.get("OVERSCAN_LOG_LEVEL", "INFO").upper(),
+        form="json" if os.environ.get("OVERSCAN_LOG_FORMAT") == "json" else "text",
+        worker=arguments.name,
+    )
     _die_with(arguments.parent)
+    if arguments.name.startswith("render") and hasattr(os, "nice"):
+        os.nice(_NICE)
     lock = FileLock(path=arguments.lock)
     deadline = time.monotonic() + _LOCK_SECONDS_MAX
     while not lock.acquire(text=str(os.getpid())):
@@ -87,21 +105,32 @@ class Worker:
         self._writing = threading.Lock()
         self._waiting: queue.SimpleQueue[messages.Request] = queue.SimpleQueue()
         self._stopped: set[int] = set()
+        self._busy = 0
+        """Number of the request in hand; 0 for none."""
+        self._inputs: tuple[str, InputWatch] | None = None
+        """Work folder of the job worked on last, and what watches its inputs."""
         self._previews: Previews | None = None
         self._witness: Witness | None = None
 
     def serve(self) -> None:
         """Answer requests; never returns, since the end of the service ends the process."""
         threading.Thread(target=self._listen, name="requests", daemon=True).start()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         while True:
             request = self._waiting.get()
-            ending = self._carry_out(request)
+            self._busy = request.number
+            know_hashes({file.signature: file.sha256 for file in request.hashes})
+            before = known_hashes()
+            with log_context(**_ids(request)):
+                ending = self._carry_out(request)
+            self._tell_hashes(request.number, before)
+            self._busy = 0
             self._stopped.discard(request.number)
             try:
                 self.send(request.number, ending)
             except (TypeError, ValueError) as error:
-                traceback.print_exc()
-                self.send(request.number, messages.Failed(record=_fault(request, error)))
+                _LOG.exception("an answer cannot be sent")
+                self.send(request.number, messages.Failed(record=fault_record(request, error)))
 
     def send(self, number: int, message: messages.Report | messages.Ending) -> None:
         """Tell the service something about request `number`."""
@@ -123,26 +152,39 @@ class Worker:
             else:
                 self._waiting.put(message)
 
+    def _beat(self) -> None:
+        """Say that this process lives, while it has work. Silent where a thread holds Python's lock for good."""
+        while True:
+            time.sleep(_HEARTBEAT_SECONDS)
+            number = self._busy
+            if number:
+                beat = messages.Heartbeat(cpu_seconds=time.process_time(), resident_bytes=_resident_bytes())
+                with contextlib.suppress(OSError, ValueError):  # the service is gone, and `_listen` sees it
+                    self.send(number, beat)
+
+    def _tell_hashes(self, number: int, before: Mapping[tuple[int, ...], str]) -> None:
+        """Tell the service what was hashed of models that was not known `before`."""
+        new = [(signature, sha256) for signature, sha256 in known_hashes().items() if signature not in before]
+        if new:
+            files = tuple(messages.FileHash(signature=signature, sha256=sha256) for signature, sha256 in new)
+            self.send(number, messages.Hashed(files=files))
+
     def _carry_out(self, request: messages.Request) -> messages.Ending:
         try:
             return messages.Finished(value=self._answer(request))
-        except OverscanError as error:
+        except CancelledError as error:
             return messages.Failed(record=error.record)
-        except MemoryError:
-            traceback.print_exc()
-            return messages.Failed(record=_OUT_OF_MEMORY)
         except Exception as error:  # an engine is third-party code
-            traceback.print_exc()
-            if isinstance(error, OSError) and error.errno in _DISK_FULL:
-                return messages.Failed(record=_disk_full(error))
-            return messages.Failed(record=_fault(request, error))
+            if not isinstance(error, OverscanError):
+                _LOG.exception("what was asked for failed")
+            return messages.Failed(record=record_of(error, request))
 
     def _answer(self, request: messages.Request) -> Plan | tuple[messages.EngineEntry, ...] | None:
         body = request.body
         if isinstance(body, messages.ListEngines):
-            return tuple(_entry(found.name, found) for found in installed_engines())
+            return tuple(entry_of(found.name, found) for found in installed_engines())
         if isinstance(body, messages.MakePlan):
-            return cleared_plan(job=body.job)
+            return cleared_plan(job=body.job, decide_only=body.decide_only)
         if isinstance(body, messages.RunStep):
             self._run_step(request.number, body)
         else:
@@ -152,7 +194,7 @@ class Worker:
     def _run_step(self, number: int, body: messages.RunStep) -> None:
         step = next(step for step in body.plan.steps if step.id == body.step_id)
         if step.needs and not Path(body.work_folder).is_dir():
-            raise _WorkFolderGoneError(
+            raise WorkFolderGoneError(
                 "the job's work folder, with what its earlier steps made, is gone.",
                 next_step="Retry the job, which begins anew; leave the folders in Overscan's home alone.",
                 path=body.work_folder,
@@ -164,12 +206,30 @@ class Worker:
             plan=body.plan,
             work_folder=Path(body.work_folder),
             cache_folder=Path(body.cache_folder),
+            frugal=body.frugal,
             reporter=PipeReporter(worker=self, number=number, step=body),
         )
         context.reporter.check_cancelled()
         reporter = context.reporter
+        Places.remember(_folders(body.job), work_folder=context.work_folder).check()
+        inputs = self._watched_inputs(body, reporter.check_cancelled)
         with cleared(job=body.job, plan=body.plan, warn=lambda notice: reporter.warn(notice=notice)) as engine:
             engine.run(step, context)
+        inputs.finish()
+
+    def _watched_inputs(self, body: messages.RunStep | messages.VerifyJob, tick: Callable[[], None]) -> InputWatch:
+        """See to it that all inputs of the job are, and stay, what they were when it first read them."""
+        from overscan.core.plates import watch_reads
+        from overscan.core.shots import InputWatch
+
+        found = self._inputs
+        if found is None or found[0] != body.work_folder or not found[1].is_there:
+            inputs = InputWatch(job=body.job, work_folder=Path(body.work_folder), cache_folder=Path(body.cache_folder))
+            inputs.begin()
+            inputs.check(tick=tick)  # others may have worked on the job before, even before the machine went down
+            found = self._inputs = (body.work_folder, inputs)
+        watch_reads(found[1])
+        return found[1]
 
     def take_down(self, body: messages.RunStep, *, frame: int, path: Path) -> None:
         """Have a finished frame hashed and signed, beside the making of the next."""
@@ -218,13 +278,22 @@ class Worker:
             self.send(number, messages.PreviewMade(frame=frame, media_type=media_type, data=data))
 
     def _verify(self, number: int, body: messages.VerifyJob | messages.VerifyResult) -> None:
-        from overscan.core.results import FrameCheck, verify_job, verify_result
+        from overscan.core.plates import watch_reads
+        from overscan.core.results import verify_job, verify_result
 
         reporter = PipeReporter(worker=self, number=number)
-        checks: Iterable[FrameCheck]
         if isinstance(body, messages.VerifyJob):
-            checks = verify_job(body.job, work_folder=Path(body.work_folder))
+            for folder in (body.work_folder, body.cache_folder):
+                Path(folder).mkdir(parents=True, exist_ok=True)
+            Places.of(Path(body.work_folder)).check()
+            inputs = self._watched_inputs(body, reporter.check_cancelled)
+            inputs.check(tick=reporter.check_cancelled)
+            intact = self._compare(number, verify_job(body.job, work_folder=Path(body.work_folder)), reporter)
+            inputs.check(tick=reporter.check_cancelled)
+            if body.receipt is not None and intact:
+                self._make_receipt(body, body.receipt, reporter)
         else:
+            watch_reads(None)
             from overscan.core.receipts import audit, header_receipts
 
             for found in audit(result=body.result, plate=body.plate, keys=body.keys, archive=Path(body.archive)):
@@ -240,7 +309,11 @@ class Worker:
                         count=found.count,
                     ),
                 )
-            checks = verify_result(result=body.result, plate=body.plate, known=header_receipts(body.result))
+            known = header_receipts(body.result)
+            self._compare(number, verify_result(result=body.result, plate=body.plate, known=known), reporter)
+
+    def _compare(self, number: int, checks: Iterable[FrameCheck], reporter: PipeReporter) -> bool:
+        """Tell of each frame that is compared; returns whether all of them are intact."""
         intact = True
         for check in checks:
             reporter.check_cancelled()
@@ -255,8 +328,7 @@ class Worker:
                     total=check.total,
                 ),
             )
-        if isinstance(body, messages.VerifyJob) and body.receipt is not None and intact:
-            self._make_receipt(body, body.receipt, reporter)
+        return intact
 
     def _make_receipt(self, body: messages.VerifyJob, order: ReceiptOrder, reporter: PipeReporter) -> None:
         from overscan.core.receipts import deliver_receipt
@@ -272,103 +344,24 @@ class Worker:
         )
 
 
-class PipeReporter:
-    """The engines' `Reporter`, at the worker's end of the pipe."""
-
-    def __init__(self, *, worker: Worker, number: int, step: messages.RunStep | None = None) -> None:
-        self._worker = worker
-        self._number = number
-        self._step = step
-        self._next_progress = 0.0
-        self._said: set[Notice] = set()
-
-    def progress(self, *, fraction: float, message: str) -> None:
-        """Pass progress on, at most ten times a second."""
-        now = time.monotonic()
-        if now >= self._next_progress:
-            self._next_progress = now + _PROGRESS_SECONDS_MIN
-            fraction = float(fraction)
-            clean = min(max(fraction, 0.0), 1.0) if fraction == fraction else 0.0
-            self._worker.send(self._number, messages.Progress(fraction=clean, message=message))
-
-    def frame_finished(self, *, frame: int, path: Path, seconds: float) -> None:
-        """Pass a finished frame on, and now and then a picture of it."""
-        self._worker.send(self._number, messages.FrameFinished(frame=frame, path=str(path), seconds=seconds))
-        if self._step is not None:
-            self._worker.take_down(self._step, frame=frame, path=Path(path))
-            self._worker.preview(self._number, self._step, frame=frame, shown=Path(path))
-
-    def warn(self, *, notice: Notice) -> None:
-        """Pass a warning on, once."""
-        if notice not in self._said:
-            self._said.add(notice)
-            self._worker.send(self._number, messages.Warned(notice=notice))
-
-    def preview(self, *, frame: int, picture: NDArray[np.float32]) -> None:
-        """Pass on a picture of a frame in the making, where one is due: `(h, w, 3)`, display-referred 0 to 1."""
-        if self._step is not None:
-            self._worker.preview(self._number, self._step, frame=frame, shown=picture)
-
-    def check_cancelled(self) -> None:
-        """Raise `CancelledError` where the step should stop."""
-        if self._worker.stopped(self._number):
-            raise CancelledError("the step was asked to stop.")
+def _folders(job: Job) -> list[str]:
+    """The folders that a job reads from and writes to."""
+    return [os.path.dirname(path) for path in (job.output.path, *(source.path for source in job.sources()))]  # noqa: PTH120
 
 
-def _entry(name: str, found: object) -> messages.EngineEntry:
-    """An engine's card, or why there is none: a card is third-party code too."""
-    engine = getattr(found, "engine", None)
-    if engine is None:
-        return messages.EngineEntry(name=name, card=None, reason=str(getattr(found, "reason", "")))
+def _ids(request: messages.Request) -> dict[str, str]:
+    """What the log says that records belong to."""
+    body = request.body
+    job_id = os.path.basename(getattr(body, "work_folder", ""))  # noqa: PTH119
+    return {"job_id": job_id, "step_id": getattr(body, "step_id", "")}
+
+
+def _resident_bytes() -> int:
     try:
-        card = messages.plain(engine.card)
-    except Exception as error:
-        traceback.print_exc()
-        return messages.EngineEntry(name=name, card=None, reason=f"{type(error).__name__}: {error}")
-    if not isinstance(card, EngineCard):
-        return messages.EngineEntry(name=name, card=None, reason=f"its card is a {type(card).__name__}")
-    return messages.EngineEntry(name=name, card=card, reason=_unavailable(engine))
-
-
-def _unavailable(engine: object) -> str:
-    """Why an engine that loads cannot run here; empty where it can."""
-    ask = getattr(engine, "unavailable", None)
-    try:
-        return str(ask()) if callable(ask) else ""
-    except Exception as error:
-        traceback.print_exc()
-        return f"{type(error).__name__}: {error}"
-
-
-class _WorkFolderGoneError(OverscanError):
-    """Somebody removed the work folder of a job that has not ended."""
-
-    code = "STEP_FAILED"
-
-
-_OUT_OF_MEMORY = ErrorRecord(
-    code="OUT_OF_MEMORY",
-    message="the worker could not get the memory it needs.",
-    next_step="Close other programs, use fewer workers, or work on a smaller format; then retry the job.",
-)
-
-
-def _disk_full(error: OSError) -> ErrorRecord:
-    return ErrorRecord(
-        code="DISK_FULL",
-        message=f"no room left on the disk: {error}.",
-        next_step="Free some space and retry the job; finished frames stay.",
-        path=str(error.filename or ""),
-    )
-
-
-def _fault(request: messages.Request, error: BaseException) -> ErrorRecord:
-    runs = isinstance(request.body, messages.RunStep)
-    return ErrorRecord(
-        code="STEP_FAILED" if runs else "ENGINE_FAULT",
-        message=f"the engine failed: {type(error).__name__}: {error}",
-        next_step="This is a fault in the engine; the worker's log has the traceback.",
-    )
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0
 
 
 if __name__ == "__main__":

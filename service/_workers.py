@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import logging
 import os
 import pickle
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from overscan import core
+from overscan.core.memory import kills_for_memory
 from overscan.service import _messages as messages
+from overscan.service import _metrics as metrics
 from overscan.service._devices import device_environment
-from overscan.service._errors import ServiceClosingError, WorkerDiedError
-from overscan.service._locks import FileLock
+from overscan.service._errors import (
+    ServiceClosingError,
+    WorkerDiedError,
+    WorkerKilledError,
+    WorkerOutOfMemoryError,
+    WorkerStuckError,
+)
 from overscan.service._settings import Settings
+from overscan.service._watchdog import Pulse, cpu_seconds_of
+from overscan.service._worker_bounds import bounds_environment
+from overscan.service._worker_logs import prune_logs, said_since, size_of
+from overscan.service._worker_process import free_lock, how, kill, reap, spawn
 
 _LOG = logging.getLogger(__name__)
-_EXIT_SECONDS_MAX = 5.0
+_LOOK_SECONDS = 0.5
+_GIB = 1024**3
 _LOGS_KEPT = 40
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
-}
-"""Tells libraries not to try what `_confine` would refuse them, and never to run code that comes with a model."""
+_SIGKILL = 9
 _starts = itertools.count(1)
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
-"""Linux kills a worker when the *thread* that started it ends: start them all from one that stays."""
+_hashes: dict[tuple[int, ...], str] = {}
+"""What workers of this process have hashed of models. Never on a disk: policies decide by it."""
+_HASHES_MAX = 100_000
 
 
-@lru_cache
-def _kernels(cache: Path) -> Path:
-    """Where compiled kernels are kept: apart for each state of the code, for numba does not notice that a kernel has
-    changed which another module's kernel calls."""
-    digest = hashlib.blake2b(digest_size=8)
-    for source in sorted(Path(core.__path__[0]).rglob("*.py")):
-        digest.update(source.read_bytes())
-    return cache / "numba" / digest.hexdigest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """How a worker does."""
+
+    name: str
+    device: str
+    pid: int
+    """0 where no process is there."""
+    job_id: str
+    step_id: str
+    silent_seconds: float
+    """Since it was heard of last; 0 while it has nothing to do."""
+    memory_bytes: int
+    """That it said it holds last."""
+    starts: int
+    deaths: int
 
 
 class Stop:
@@ -94,38 +102,117 @@ class Worker:
         self._numbers = itertools.count(1)
         self._current = 0
         self._closed = False
+        self._pulse = Pulse(heard_at=0.0)
+        self._listens = False
+        """Whether somebody waits for what the process says next."""
+        self._verdict = ""
+        """Why the process was killed by ourselves."""
+        self._log_begin = 0
+        self._memory_bytes = 0
+        self._memory_kills = 0
+        self._work = ("", "")
+        self._told: subprocess.Popen[bytes] | None = None
+        """The process that knows what others have hashed."""
+        self._starts = self._deaths = 0
+
+    def status(self) -> WorkerState:
+        """How it does now."""
+        with self._lock:
+            process, pulse = self._process, self._pulse
+            alive = process is not None and process.poll() is None
+            busy = bool(self._current)
+            return WorkerState(
+                name=self.name,
+                device="cpu" if self._device == "" else self._device or "default",
+                pid=process.pid if alive and process is not None else 0,
+                job_id=self._work[0] if busy else "",
+                step_id=self._work[1] if busy else "",
+                silent_seconds=max(time.monotonic() - pulse.heard_at, 0.0) if busy and alive else 0.0,
+                memory_bytes=self._memory_bytes if alive else 0,
+                starts=self._starts,
+                deaths=self._deaths,
+            )
+
+    def said(self) -> str:
+        """The end of what the process wrote to its log since it got its last request."""
+        return said_since(self.log_path, begin=self._log_begin)
 
     def ask(
         self, *, body: messages.Body, stop: Stop, stop_seconds_max: float
     ) -> Iterator[messages.Report | messages.Ending]:
         """Reports as they come, then one ending.
 
-        Where `stop` asks, the worker is told, and killed `stop_seconds_max` later. Raises `WorkerDiedError` where the
-        process ended without an ending, and `ServiceClosingError` once closed.
+        Where `stop` asks, the worker is told, and killed `stop_seconds_max` later. Raises `WorkerDiedError` (one of
+        those that are derived from it) where the process ended without an ending, or was killed since it did not
+        answer, and `ServiceClosingError` once closed.
         """
         process, number = self._send(body)
         assert process.stdout is not None
         stop.bind(lambda: self._stop(process, number, stop_seconds_max))
+        dog = threading.Thread(target=self._watch, args=(process, number), name=f"watch-{self.name}", daemon=True)
+        dog.start()
         try:
             while True:
-                try:
-                    answer = messages.read_report(process.stdout)
-                except (pickle.UnpicklingError, OSError, ValueError, EOFError, TypeError, AttributeError) as error:
-                    _LOG.error("worker %s sent what cannot be read: %s", self.name, error)
-                    self._kill(process)
-                    answer = None
+                answer = self._read(process)
                 if answer is None:
                     raise self._death(process)
                 if answer[0] != number:
                     continue
-                yield answer[1]
-                if isinstance(answer[1], (messages.Finished, messages.Failed)):
+                message = answer[1]
+                now = time.monotonic()
+                if isinstance(message, messages.Heartbeat):
+                    self._pulse.beat(now=now, cpu_seconds=message.cpu_seconds)
+                    self._memory_bytes = message.resident_bytes
+                    continue
+                self._pulse.report(now=now)
+                if isinstance(message, messages.Hashed):
+                    if len(_hashes) < _HASHES_MAX:
+                        _hashes.update({file.signature: file.sha256 for file in message.files})
+                    continue
+                yield message
+                if isinstance(message, (messages.Finished, messages.Failed)):
                     return
         finally:
             stop.bind(None)
             with self._lock:
                 if self._current == number:
                     self._current = 0
+
+    def _read(self, process: subprocess.Popen[bytes]) -> tuple[int, messages.Report | messages.Ending] | None:
+        """What the process says next; None where it has ended, or has to."""
+        assert process.stdout is not None
+        self._pulse.wait(now=time.monotonic())
+        self._listens = True
+        try:
+            return messages.read_report(process.stdout)
+        except (pickle.UnpicklingError, OSError, ValueError, EOFError, TypeError, AttributeError) as error:
+            _LOG.error("worker %s sent what cannot be read: %s", self.name, error)
+            kill(process)
+            return None
+        finally:
+            self._listens = False
+
+    def _watch(self, process: subprocess.Popen[bytes], number: int) -> None:
+        """Kill the process where it is frozen or stuck while it has the request."""
+        silent_max, stuck_max = self._settings.heartbeat_seconds_max, self._settings.stuck_seconds_max
+        while True:
+            time.sleep(min(_LOOK_SECONDS, silent_max / 4, stuck_max / 4))
+            with self._lock:
+                if self._current != number or self._process is not process:
+                    return
+            if not self._listens:  # whoever listens is busy, e.g. waits for room for the store
+                continue
+            verdict = self._pulse.verdict(
+                now=time.monotonic(),
+                cpu_seconds=cpu_seconds_of(process.pid),
+                silent_max=silent_max,
+                stuck_max=stuck_max,
+            )
+            if verdict:
+                _LOG.warning("worker %s (process %d) is killed: %s", self.name, process.pid, verdict)
+                self._verdict = verdict
+                kill(process)
+                return
 
     def close(self) -> None:
         """Kill the process and start no other: from now on `ask` raises `ServiceClosingError`."""
@@ -138,8 +225,8 @@ class Worker:
         with self._lock:
             process, self._process = self._process, None
         if process is not None:
-            self._kill(process)
-            self._reap(process)
+            kill(process)
+            reap(process)
 
     def _send(self, body: messages.Body) -> tuple[subprocess.Popen[bytes], int]:
         for attempt in (1, 2):
@@ -151,9 +238,18 @@ class Worker:
                     self._process = self._start()
                 process = self._process
                 number = self._current = next(self._numbers)
+                self._pulse.begin(now=time.monotonic())
+                self._log_begin = size_of(self.log_path)
+                self._memory_kills = kills_for_memory()
+                self._work = (
+                    os.path.basename(getattr(body, "work_folder", "")),  # noqa: PTH119
+                    str(getattr(body, "step_id", "")),
+                )
             assert process.stdin is not None
             try:
-                messages.write(process.stdin, messages.Request(number=number, body=body))
+                messages.write(
+                    process.stdin, messages.Request(number=number, body=body, hashes=self._hashes_for(process))
+                )
                 return process, number
             except OSError:  # it died since it was last asked
                 if attempt == 2:
@@ -161,40 +257,30 @@ class Worker:
                 self.abandon()
         raise AssertionError("unreachable")
 
+    def _hashes_for(self, process: subprocess.Popen[bytes]) -> tuple[messages.FileHash, ...]:
+        """What a process is to know of models; nothing new after its first request."""
+        if self._told is process:
+            return ()
+        self._told = process
+        known = list(_hashes.items())
+        return tuple(messages.FileHash(signature=signature, sha256=sha256) for signature, sha256 in known)
+
     def _start(self) -> subprocess.Popen[bytes]:
-        _prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + (self._settings.workers or 0))
+        prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + (self._settings.workers or 0))
         self.log_path = self._settings.logs / f"worker-{self.name}-{os.getpid()}-{next(_starts)}.log"
-        lock = self._settings.run / f"worker-{self.name}.lock"
-        settle(lock=lock)
-        # A group of its own, so that a terminal's Ctrl-C is the service's to handle, and so that an engine's own
-        # children go with it.
-        apart: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        with self.log_path.open("ab") as log:
-            command = [
-                *(sys.executable, "-m", "overscan.service._worker_main"),
-                *("--lock", str(lock), "--parent", str(os.getpid())),
-            ]
-            environment = {
-                **os.environ,
-                **_OFFLINE,
-                **device_environment(self._device),
-                **_memory(self._settings),
-                **self._plans,
-                "NUMBA_CACHE_DIR": str(_kernels(self._settings.cache)),
-                "OVERSCAN_HOME": str(self._settings.home),
-                # Empty stands for the home's own folder, which need not be there; one that is named must be.
-                "OVERSCAN_POLICY_ROOT": str(self._settings.policy_root or ""),
-            }
-
-            def spawn() -> subprocess.Popen[bytes]:
-                return subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, **apart
-                )
-
-            process = _SPAWNER.submit(spawn).result()
+        lock = free_lock(folder=self._settings.run, name=self.name)
+        variables = {
+            **device_environment(self._device),
+            **self._plans,
+            **bounds_environment(self._settings, plans=bool(self._plans), verifies=self.name.startswith("verify")),
+        }
+        process = spawn(name=self.name, lock=lock, log=self.log_path, settings=self._settings, variables=variables)
         _LOG.debug("worker %s is process %d", self.name, process.pid)
+        metrics.worker_started(worker=self.name)
+        self._pulse = Pulse(heard_at=time.monotonic())
+        self._verdict = ""
+        self._memory_bytes = 0
+        self._starts += 1
         return process
 
     def _stop(self, process: subprocess.Popen[bytes], number: int, seconds: float) -> None:
@@ -213,26 +299,40 @@ class Worker:
             late = self._current == number and self._process is process
         if late:
             _LOG.warning("worker %s did not stop in time and is killed", self.name)
-            self._kill(process)
+            kill(process)
 
     def _death(self, process: subprocess.Popen[bytes]) -> WorkerDiedError:
-        self._reap(process)
+        """The error that says how the process ended."""
+        reap(process)
+        self._deaths += 1
+        metrics.worker_died(worker=self.name)
+        held = f"{self._memory_bytes / _GIB:.1f} GiB" if self._memory_bytes else ""
+        code = process.returncode
         with self._lock:
             if self._process is process:
                 self._discard()
-        return WorkerDiedError(
-            f"the worker process died: {_how(process.returncode)}.",
-            next_step=f"Its log is {self.log_path}.",
+        log = f"Its log is {self.log_path}."
+        if self._verdict:
+            return WorkerStuckError(
+                f"the worker process was killed: {self._verdict}.",
+                next_step=f"Check that the disks it reads and writes answer. {log}",
+                path=self.log_path,
+                actual=self._verdict,
+            )
+        if code in (-signal.SIGTERM, -_SIGKILL) and kills_for_memory() > self._memory_kills:
+            return WorkerOutOfMemoryError(
+                "the system killed the worker for want of memory.",
+                next_step="Close other programs, use fewer workers, or work on a smaller format; then retry the job.",
+                path=self.log_path,
+                actual=f"the worker held {held}" if held else "",
+            )
+        kind = WorkerKilledError if code in (-signal.SIGTERM, -_SIGKILL) else WorkerDiedError
+        return kind(
+            f"the worker process died: {how(code)}.",
+            next_step=log,
             path=self.log_path,
-            actual=_how(process.returncode),
+            actual=how(code) + (f"; it held {held} of memory" if held else ""),
         )
-
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(timeout=_EXIT_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            self._kill(process)
-            process.wait()
 
     def _discard(self) -> None:
         if self._process is not None:
@@ -241,67 +341,3 @@ class Worker:
                     with contextlib.suppress(OSError):
                         pipe.close()
             self._process = None
-
-    @staticmethod
-    def _kill(process: subprocess.Popen[bytes]) -> None:
-        if sys.platform != "win32" and process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-                return
-        process.kill()
-
-
-def _memory(settings: Settings) -> dict[str, str]:
-    """How much memory a worker may keep models in."""
-    return {} if settings.model_memory is None else {"OVERSCAN_MODEL_MEMORY": str(settings.model_memory)}
-
-
-def settle(*, lock: Path) -> None:
-    """Wait until no worker of an earlier service holds `lock`, and kill one that will not go.
-
-    A worker whose service was killed ends by itself; but it must be gone before another does the same step.
-    """
-    probe = FileLock(path=lock)
-    deadline = time.monotonic() + _EXIT_SECONDS_MAX
-    while not probe.acquire(text=""):
-        if time.monotonic() > deadline:
-            deadline += _EXIT_SECONDS_MAX
-            holder = probe.holder()
-            _LOG.warning("killing worker %s, left behind by an earlier service", holder)
-            if holder.isdigit():
-                _kill_worker(int(holder))
-        time.sleep(0.02)
-    probe.release()
-
-
-def _kill_worker(pid: int) -> None:
-    """Kill a worker that holds its lock, with all it started: its child may hold the lock where it has died itself."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            os.kill(pid, signal.SIGTERM)
-        else:
-            os.killpg(pid, signal.SIGKILL)  # no group of that number lives but the worker's: it holds the lock
-
-
-def _prune_logs(*, folder: Path, keep: int) -> None:
-    """Keep the newest worker logs only."""
-    found = []
-    for path in folder.glob("worker-*.log"):
-        with contextlib.suppress(OSError):  # another worker's start removes old logs too
-            found.append((path.stat().st_mtime, path))
-    for _, path in sorted(found, reverse=True)[keep:]:
-        path.unlink(missing_ok=True)
-
-
-def _how(returncode: int | None) -> str:
-    """A return code in words."""
-    if returncode is None:
-        return "unknown"
-    if returncode >= 0:
-        return f"exit code {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
-    return f"{name}{hint}"

@@ -17,15 +17,17 @@ import numpy as np
 import OpenImageIO
 import psutil
 
+from overscan.service._worker_process import _kernels
+
 LIMIT_SECONDS = 120
 
 
 def share_kernels(home: Path) -> None:
-    """Let the workers of a new home use the kernels that other tests compiled."""
-    kernels = Path(os.environ["NUMBA_CACHE_DIR"])
+    """Let the workers of a new home use the kernels that the tests, and other homes' workers, have compiled."""
+    kernels = Path(os.environ["NUMBA_CACHE_DIR"]).resolve()
     kernels.mkdir(parents=True, exist_ok=True)
-    (home / "cache").mkdir(parents=True, exist_ok=True)
-    link = home / "cache" / "numba"
+    link = _kernels(home / "cache")
+    link.parent.mkdir(parents=True, exist_ok=True)
     if not link.exists():
         link.symlink_to(kernels)
 

@@ -18,9 +18,14 @@ SHARED = ROOT.parent / "shared"
 # Before anything imports numba: all tests, and the processes they start, share what was compiled.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
 
+# Tests of full disks that stay full must not wait two minutes for room.
+os.environ.setdefault("OVERSCAN_RETRY_SECONDS", "1")
+
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Several tests run at once: libraries that start a thread for every core in each of them wait for each other.
+    # Several tests run at once: libraries that start a thread for every core in each of them wait for each other. That
+    # kernels give the same bits in one thread and in two has a test of its own (test_engine_same_bits).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

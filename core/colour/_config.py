@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ LISTING = "`python -m overscan.core.colour` lists them"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourConfig:
-    """A loaded OpenColorIO configuration. Cheap to load, not picklable: send `source` to another process."""
+    """A loaded OpenColorIO configuration. Nobody changes it, and many may share it; not picklable: send `source` to
+    another process."""
 
     source: str
     """File path or ``ocio://`` name it was loaded from."""
@@ -56,7 +59,7 @@ def load_config(*, path: str = "") -> ColourConfig:
     from_environment = os.environ.get("OCIO", "")
     source = path or from_environment or BUILT_IN
     try:
-        handle = ocio.Config.CreateFromFile(source)
+        handle = _read(source, _state(source))
     except (ocio.Exception, ocio.ExceptionMissingFile) as error:
         origin = "" if path else " (from $OCIO)"
         there = source.startswith("ocio://") or Path(source).is_file()
@@ -68,3 +71,20 @@ def load_config(*, path: str = "") -> ColourConfig:
             field="colour.config",
         ) from error
     return ColourConfig(source=source, chosen=bool(path or from_environment), handle=handle)
+
+
+@lru_cache(maxsize=4)
+def _read(source: str, state: Hashable) -> Any:  # noqa: ARG001
+    """The configuration as it is in `state`. Reading one takes as long as all else that a plan looks at."""
+    return ocio.Config.CreateFromFile(source)
+
+
+def _state(source: str) -> Hashable:
+    """What a configuration may depend on; a built-in one on nothing."""
+    if source.startswith("ocio://"):
+        return None
+    try:
+        file = Path(source).stat()
+    except OSError:
+        return None
+    return file.st_mtime_ns, file.st_size, file.st_ino, tuple(sorted(os.environ.items()))

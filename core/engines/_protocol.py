@@ -155,6 +155,9 @@ class Context:
     """Of this job; exists. Step outputs other than frames go here, written atomically."""
     cache_folder: Path
     """Shared by jobs, content-addressed; exists. May be emptied at any time between jobs."""
+    frugal: int = 0
+    """How sparing of memory the step should be: 0 as the engine likes it; 1 and 2 after it ran out of memory, e.g. with
+    fewer threads, smaller caches and weights moved out. It may cost time; the result's bits must stay the same."""
     reporter: Reporter = field(repr=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from overscan.core.access import check_read
 from overscan.core.errors import ModelsNotInstalledError, UnknownModelError
 from overscan.core.jobs import Job
 from overscan.core.models._folder import ModelFolder
@@ -76,6 +77,8 @@ def model_files(*, job: Job, family: ModelFamily, models: Library | None = None)
     """
     shelf = models or library()
     found = chosen_model(job=job, family=family, models=shelf)
+    for path in found.files.values():
+        check_read(path)
     shelf.require_unchanged(found)
     return ModelFiles(name=found.rights_card, files=found.files)
 

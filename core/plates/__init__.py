@@ -14,6 +14,8 @@ from overscan.core.plates._layers import alpha_plane, colour_planes, find_part, 
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
 from overscan.core.plates._read import read_frame, read_header
 from overscan.core.plates._sequence import Sequence
+from overscan.core.plates._verbatim import same_chunks
+from overscan.core.plates._watch import ReadWatch, watch_reads
 from overscan.core.plates._write import write_frame
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Plane",
     "PlateFrame",
     "ReadLimits",
+    "ReadWatch",
     "Sequence",
     "alpha_plane",
     "check_consistent",
@@ -38,10 +41,12 @@ __all__ = [
     "lossless_compression",
     "read_frame",
     "read_header",
+    "same_chunks",
     "same_parts",
     "same_samples",
     "sha256_of",
     "views",
+    "watch_reads",
     "with_text",
     "write_frame",
 ]

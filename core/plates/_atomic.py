@@ -8,15 +8,16 @@ import os
 import secrets
 from pathlib import Path
 
+from overscan.core.access import check_write
 from overscan.core.errors import (
     DiskFullError,
     OutputExistsError,
     OutputNotWritableError,
     OverscanError,
 )
-from overscan.core.temporaries import temporary_prefix
+from overscan.core.storage import LOST, NO_ROOM, lost
+from overscan.core.temporaries import flush, temporary_prefix
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set()))
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
@@ -26,7 +27,7 @@ class AtomicFile:
     Temporaries are hidden (``.overscan-<owner>-…``) and keep the target's extension, as image writers choose the
     format by it. An `owner` is somebody who writes this target only once at a time: then the names are always the
     same, and take the place of what a killed process left behind. Raises `OutputExistsError`,
-    `OutputNotWritableError` or `DiskFullError`.
+    `OutputNotWritableError`, `DiskFullError` or `ShareLostError`.
     """
 
     def __init__(self, *, path: Path, overwrite: bool, owner: str = "") -> None:
@@ -35,6 +36,7 @@ class AtomicFile:
         self._temporaries: list[Path] = []
 
     def __enter__(self) -> AtomicFile:
+        check_write(self._path)
         if not self._path.parent.is_dir():
             raise OutputNotWritableError(
                 f"there is no folder '{self._path.parent}'.",
@@ -56,6 +58,10 @@ class AtomicFile:
         """A new name beside the target, removed at the end whatever happens."""
         temporary = self._path.parent / f"{self._prefix}{len(self._temporaries)}{self._path.suffix}"
         self._temporaries.append(temporary)
+        # A worker that was killed within a write to a share may finish that write when the share comes back: what it
+        # left must be a file of its own by then.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         return temporary
 
     def failed(self, *, temporary: Path, reason: str) -> OverscanError:
@@ -78,7 +84,9 @@ class AtomicFile:
 
     def refused(self, error: OSError) -> OverscanError:
         """The error that says what the operating system said."""
-        if error.errno in _NO_ROOM:
+        if error.errno in LOST:
+            return lost(path=self._path, why=error.strerror or str(error))
+        if error.errno in NO_ROOM:
             return DiskFullError(
                 f"there is no room for it ({error.strerror}).",
                 next_step=f"Free space or raise the quota for '{self._path.parent}', then retry the job.",
@@ -93,13 +101,12 @@ class AtomicFile:
     def commit(self, temporary: Path) -> None:
         """Flush `temporary` to the disk and make it the target, in one step that others see whole."""
         try:
-            _flush(temporary)
+            flush(temporary)
             if self._overwrite:
                 temporary.replace(self._path)
             else:
                 self._link(temporary)
-            if os.name == "posix":
-                _flush(self._path.parent)
+            flush(self._path.parent)
         except FileExistsError as error:
             raise self._exists() from error
         except OSError as error:
@@ -120,12 +127,3 @@ class AtomicFile:
         return OutputExistsError(
             "is already there.", next_step="Choose another output, or allow overwriting.", path=self._path
         )
-
-
-def _flush(path: Path) -> None:
-    # Windows flushes only handles that may write, POSIX opens folders only for reading.
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

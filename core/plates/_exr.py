@@ -183,6 +183,8 @@ class _Reader:
             size = self.unsigned()
             if name in attributes:
                 raise self.damaged(f"its attribute '{name}' is there twice")
+            if len(attributes) >= self._limits.attributes:
+                raise self.damaged(f"its header has more than {self._limits.attributes} attributes")
             attributes[name] = ExrAttribute(name=name, type=kind, data=self.take(size))
         missing = [name for name in _REQUIRED if name not in attributes]
         if missing:
@@ -270,10 +272,10 @@ class _Reader:
                 raise self.unsupported(index, header, f"stores channel '{name}' subsampled by {across}x{down}")
             total += _SAMPLE_BYTES[kind]
             count += 1
+            if count > self._limits.channels:
+                raise self.damaged(f"part {index} claims more than {self._limits.channels} channels")
         if not count:
             raise self.unsupported(index, header, "has no channels")
-        if count > self._limits.channels:
-            raise self.damaged(f"part {index} claims {count} channels; the limit is {self._limits.channels}")
         return total
 
     def table(self, index: int, part: ExrPart, count: int) -> npt.NDArray[np.uint64]:

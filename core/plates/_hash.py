@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from overscan.core.access import check_read
 from overscan.core.errors import UnreadableImageError
 
 _BLOCK = 1 << 20
@@ -36,6 +37,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _of_bytes(path: Path, digest: _Digest) -> str:
+    check_read(path)
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+_PIXELS_MAX = int(os.environ.get("OVERSCAN_PIXELS_MAX") or 2**29)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +16,8 @@ class ReadLimits:
     for more memory than a workstation owns.
     """
 
-    pixels: int = 2**29
-    """Pixels of the data window of one part: 32768 x 16384."""
+    pixels: int = _PIXELS_MAX
+    """Pixels of the data window of one part: 32768 x 16384, unless a service has set another number."""
     side: int = 2**20
     """Columns or rows of a data or display window."""
     channels: int = 1024
@@ -25,6 +28,8 @@ class ReadLimits:
     """Bytes of all samples of the parts that are read."""
     header_bytes: int = 128 * 2**20
     """Bytes of all headers of one file; Cryptomatte manifests take megabytes."""
+    attributes: int = 65536
+    """Attributes of one part."""
 
 
 DEFAULT_LIMITS = ReadLimits()

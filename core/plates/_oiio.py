@@ -39,15 +39,22 @@ def oiio_type(dtype: np.dtype[Any]) -> oiio.TypeDesc:
 def carry_attributes(header: PartHeader, spec: oiio.ImageSpec) -> None:
     """Give `spec` the metadata of `header`, types kept; what only describes storage stays behind."""
     for name, value in header.attributes.items():
-        if name in _STORAGE or name.startswith("tiff:"):
+        if name in _STORAGE or name.startswith("tiff:") or not name.isprintable():
             continue
         kind = header.attribute_types.get(name)
         if kind is None:
-            spec.attribute(name, value)
+            spec.attribute(name, _as_given(value))
             continue
         # A type that has no name in OpenImageIO cannot be handed back to it.
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
             spec.attribute(name, oiio.TypeDesc(kind), value)
+
+
+def _as_given(value: Any) -> Any:
+    """A value as OpenImageIO takes it: text that is no Unicode, as older scanners write it, by its bytes."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape")
+    return value
 
 
 def error_of(file: oiio.ImageInput | oiio.ImageOutput) -> str:

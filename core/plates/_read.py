@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 
+from overscan.core.access import check_read
 from overscan.core.errors import (
     InvalidJobError,
     MissingFramesError,
@@ -25,6 +26,8 @@ from overscan.core.plates._jpeg import jpeg_is_complete
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
 from overscan.core.plates._located import at_frame
 from overscan.core.plates._oiio import NATIVE, error_of, last_error
+from overscan.core.plates._watch import reading
+from overscan.core.storage import ask_storage, storage_error
 
 STRUCTURAL = frozenset(
     {"channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name"}
@@ -47,7 +50,8 @@ def read_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[Par
     Raises `MissingFramesError` where there is no such file, `UnreadableImageError` where it is no image, damaged,
     incomplete or beyond `limits`, `UnsupportedImageError` where it could not be handed back unchanged.
     """
-    with _Opened(path, limits=limits) as opened:
+    check_read(path)
+    with reading(path, pixels=False), _Opened(path, limits=limits) as opened:
         return opened.headers
 
 
@@ -60,7 +64,8 @@ def read_frame(
     that is not there is an `InvalidJobError`. Raises as `read_header` does, with the frame's number.
     """
     try:
-        with _Opened(path, limits=limits) as opened:
+        check_read(path)
+        with reading(path, pixels=True), _Opened(path, limits=limits) as opened:
             chosen = [header for header in opened.headers if parts is None or header.index in parts]
             if parts is not None and len(chosen) != len(set(parts)):
                 raise InvalidJobError(
@@ -90,7 +95,7 @@ class _Opened:
         hints.attribute("dpx:RawColor", 1)
         file = oiio.ImageInput.open(str(path), hints)
         if file is None:
-            raise self._damaged(last_error())
+            raise self._unreadable(last_error())
         self._file = file
         try:
             self.format_name = file.format_name()
@@ -120,7 +125,7 @@ class _Opened:
                 )
             return read_layout(path, limits=self._limits) if is_exr(path) else None
         except OSError as error:
-            raise UnreadableImageError(
+            raise storage_error(error) or UnreadableImageError(
                 f"cannot be opened: {error.strerror}.",
                 next_step="Check its permissions and the disk it is on.",
                 path=path,
@@ -230,13 +235,21 @@ class _Opened:
             raise self._damaged(f"there is no memory for {header.data_window} pixels") from error
         message = error_of(self._file)
         if samples is None or message:
-            raise self._damaged(message or "its samples cannot be decoded")
+            raise self._unreadable(message or "its samples cannot be decoded")
         if samples.dtype != dtype or samples.shape != (*header.data_window.shape, end - begin):
             raise self._damaged(f"its samples came as {samples.dtype} {samples.shape}")
         if dtype.kind == "u" and header.bits < 8 * dtype.itemsize:
             # OpenImageIO stretches 10 and 12 bit codes over all 16 by repeating their top bits.
             np.right_shift(samples, 8 * dtype.itemsize - header.bits, out=samples)
         return samples
+
+    def _unreadable(self, why: str) -> OverscanError:
+        """The error for what the library could not read; where the system could not either, it says so."""
+        try:
+            ask_storage(self._path)
+        except OSError as error:
+            return storage_error(error) or self._damaged(f"{why.rstrip('.')} ({error.strerror})")
+        return self._damaged(why)
 
     def _damaged(self, why: str) -> UnreadableImageError:
         return UnreadableImageError(

@@ -12,59 +12,14 @@ from pathlib import Path
 from fileseq import findSequencesInList
 from fileseq.constants import PAD_STYLE_HASH1
 
+from overscan.core.access import check_read
 from overscan.core.errors import InvalidJobError, MissingFramesError
+from overscan.core.frame_names import FrameNames
 from overscan.core.frames import format_frames
+from overscan.core.storage import storage_error
 
-_TOKEN = re.compile(r"%0(?P<zeros>\d+)d|%d|(?P<marks>#+|@+)|\$F(?P<houdini>\d*)")
-_NUMBER = re.compile(r"-?\d+")
 _STILL_NUMBER = re.compile(r"\.(-?\d+)\.[^.]+$")
 _SUGGESTIONS, _CLOSE = 3, 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Template:
-    """A file name with at most one place for the frame number."""
-
-    folder: Path
-    before: str
-    after: str
-    padding: int | None
-    """Least width of the number, its sign included; None where the name has no place for a number."""
-
-    @classmethod
-    def parse(cls, pattern: str) -> _Template:
-        path = Path(pattern)
-        tokens = list(_TOKEN.finditer(path.name))
-        if not tokens:
-            return cls(folder=path.parent, before=path.name, after="", padding=None)
-        # The last one counts, as a shot or a version may carry a # of its own.
-        token = tokens[-1]
-        if token["zeros"]:
-            padding = int(token["zeros"])
-        elif token["marks"]:
-            padding = len(token["marks"])
-        else:
-            padding = int(token["houdini"] or 1)
-        return cls(
-            folder=path.parent, before=path.name[: token.start()], after=path.name[token.end() :], padding=padding
-        )
-
-    def name(self, number: int) -> str:
-        if self.padding is None:
-            return self.before
-        return f"{self.before}{str(number).zfill(self.padding)}{self.after}"
-
-    def number(self, name: str) -> int | None:
-        """The frame number in a file name, None where the name does not fit the padding."""
-        if self.padding is None or not (name.startswith(self.before) and name.endswith(self.after)):
-            return None
-        text = name[len(self.before) : len(name) - len(self.after)]
-        if not _NUMBER.fullmatch(text):
-            return None
-        number = int(text)
-        # A negative number's padding counts its sign (C, Nuke, fileseq); some tools do not count it.
-        fits = (str(number).zfill(self.padding), f"-{str(-number).zfill(self.padding)}" if number < 0 else "")
-        return number if text in fits else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +40,7 @@ class Sequence:
     """Frame numbers, ascending."""
     is_still: bool
     """Whether the pattern names one file rather than a numbered sequence."""
-    _template: _Template = field(repr=False)
+    _template: FrameNames = field(repr=False)
     _names: Mapping[int, str] | None = field(repr=False)
     """File names on disk by frame, None for a planned sequence."""
 
@@ -96,14 +51,15 @@ class Sequence:
         A still stands for whichever single frame is asked for, if its name has no number. Raises
         `MissingFramesError` where nothing fits the pattern or asked frames are missing.
         """
+        check_read(pattern)
         literal = Path(pattern)
         if literal.is_file():
             return cls._still(pattern=pattern, path=literal, frames=frames)
-        template = _Template.parse(pattern)
+        template = FrameNames.parse(pattern)
         try:
-            on_disk = [entry.name for entry in os.scandir(template.folder) if not entry.is_dir()]
+            on_disk = [entry.name for entry in os.scandir(template.folder) if not _is_folder(entry)]
         except OSError as error:
-            raise MissingFramesError(
+            raise storage_error(error) or MissingFramesError(
                 f"the folder '{template.folder}' cannot be listed: {error.strerror}.",
                 next_step="Check the path, and that its disk is mounted.",
                 path=pattern,
@@ -127,7 +83,7 @@ class Sequence:
 
         Raises `InvalidJobError` where several frames would get one name.
         """
-        template = _Template.parse(pattern)
+        template = FrameNames.parse(pattern)
         wanted = tuple(sorted(set(frames)))
         if template.padding is None and len(wanted) > 1:
             raise InvalidJobError(
@@ -153,7 +109,7 @@ class Sequence:
         names = {number: path.name}
         wanted = (number,) if frames is None else tuple(sorted(set(frames)))
         cls._require(pattern, wanted, names)
-        template = _Template(folder=path.parent, before=path.name, after="", padding=None)
+        template = FrameNames(folder=path.parent, before=path.name, after="", padding=None)
         return cls(pattern=pattern, frames=wanted, is_still=True, _template=template, _names=names)
 
     @staticmethod
@@ -171,7 +127,7 @@ class Sequence:
             )
 
 
-def _suggest(template: _Template, names: list[str]) -> str:
+def _suggest(template: FrameNames, names: list[str]) -> str:
     """What to do when nothing fits: the sequences of the folder whose names come closest."""
     if not names:
         return f"The folder '{template.folder}' is empty."
@@ -185,3 +141,10 @@ def _suggest(template: _Template, names: list[str]) -> str:
     if not close:
         return f"Check the name; the folder '{template.folder}' holds {len(names)} other files."
     return f"The folder has: {', '.join(there[name] for name in close)}."
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or to where nobody may look: no reason to give up the others
+        return False

@@ -43,7 +43,9 @@ _PNG_END = bytes.fromhex("00000000 49454e44 ae426082")
 _TIFF_COMPRESSIONS = frozenset({"none", "lzw", "zip", "packbits"})
 
 
-def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool, owner: str = "") -> None:
+def write_frame(
+    frame: PlateFrame, *, path: Path, overwrite: bool, owner: str = "", encoded: Path | None = None
+) -> None:
     """Write `frame` to `path`; the extension names the format (.exr, .png, .tif, .tiff, .dpx).
 
     The file appears whole or not at all. Reading it back gives every sample bit for bit, whatever the format; what
@@ -53,6 +55,9 @@ def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool, owner: str = 
 
     `owner` names whoever writes this file, and writes it only once at a time: what a killed process has left
     unfinished is found again by that name (see `overscan.core.temporaries`).
+
+    `encoded` is an EXR file whose one part holds just the samples of the frame's first part: where it stores them as
+    the frame is to be stored, they are copied as they are, which spares encoding them.
 
     EXR metadata is written byte for byte where the frame came from an EXR file. OpenImageIO adds to other formats:
     DPX gets a `Software` field and header defaults, TIFF a `DateTime` where there is none.
@@ -64,7 +69,7 @@ def write_frame(frame: PlateFrame, *, path: Path, overwrite: bool, owner: str = 
         for part in frame.parts:
             _check_planes(part, path=path)
         if kind == "exr":
-            write_exr(frame=frame, path=path, overwrite=overwrite, owner=owner)
+            write_exr(frame=frame, path=path, overwrite=overwrite, owner=owner, encoded=encoded)
         else:
             _write_flat(frame, path=path, kind=kind, overwrite=overwrite, owner=owner)
     except OverscanError as error:

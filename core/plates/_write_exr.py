@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from overscan.core.plates._interleave import interleaved
 from overscan.core.plates._limits import DEFAULT_LIMITS
 from overscan.core.plates._oiio import carry_attributes, error_of, last_error, oiio_type
 from overscan.core.plates._output import open_output
+from overscan.core.plates._verbatim import holds_encoded
+from overscan.core.plates._watch import reading
 
 # Written by OpenImageIO itself, or about the file that was read rather than the image.
 _NOT_CARRIED = frozenset({*STRUCTURE, "name", "type", "chunkCount", "view"})
@@ -27,12 +30,16 @@ _SHARED = ("chromaticities", "timeCode")
 pixel aspect ratio."""
 
 
-def write_exr(*, frame: PlateFrame, path: Path, overwrite: bool, owner: str) -> None:
-    """Write `frame` as an EXR file; raises as `write_frame` does."""
+def write_exr(*, frame: PlateFrame, path: Path, overwrite: bool, owner: str, encoded: Path | None) -> None:
+    """Write `frame` as an EXR file; arguments and errors are `write_frame`'s."""
     _check(frame, path)
     with AtomicFile(path=path, overwrite=overwrite, owner=owner) as file:
         singles = []
         for part in frame.parts:
+            if encoded is not None and part is frame.parts[0] and holds_encoded(encoded, part):
+                attributes = _attributes(part.header, encoded, file)
+                singles.append(SinglePart(path=encoded, name=part.header.name, attributes=attributes))
+                continue
             temporary = file.temporary()
             if len({channel.dtype for channel in part.header.channels}) == 1:
                 _encode_uniform(part, temporary, file)
@@ -43,7 +50,8 @@ def write_exr(*, frame: PlateFrame, path: Path, overwrite: bool, owner: str) -> 
             )
         final = file.temporary()
         try:
-            assemble(parts=_sharing(singles, frame), target=final)
+            with reading(encoded, pixels=True) if encoded is not None else nullcontext():
+                assemble(parts=_sharing(singles, frame), target=final)
         except UnreadableImageError as error:
             # What was just written is not complete: the writer missed an error of the disk.
             raise file.failed(temporary=singles[-1].path, reason=error.record.message) from error

@@ -27,8 +27,9 @@ from overscan.core.receipts._document import (
 from overscan.core.receipts._finding import Finding, State, Subject
 from overscan.core.receipts._keys import SigningKeyError
 from overscan.core.receipts._make import Witness, deliver_receipt
-from overscan.core.receipts._places import archived, receipt_path, receipt_paths, signature_path
+from overscan.core.receipts._places import archived, receipt_paths
 from overscan.core.receipts._sign import Notary, Signature, SignatureReader, Signer
+from overscan.core.result_names import receipt_path, signature_path
 
 __all__ = [
     "SCHEMA",

@@ -13,9 +13,10 @@ from overscan.core.receipts._audit_frames import SourceSampler, check_file, head
 from overscan.core.receipts._audit_receipt import ReceiptCheck, check_receipt, check_surroundings
 from overscan.core.receipts._document import FrameFacts, JobReceipt, ReceiptError, read_receipt_file
 from overscan.core.receipts._finding import Finding, State, Subject
-from overscan.core.receipts._places import RECEIPT_SUFFIX, receipt_paths
+from overscan.core.receipts._places import receipt_paths
 from overscan.core.receipts._refetch import SAMPLED
 from overscan.core.receipts._sign import SignatureReader
+from overscan.core.result_names import RECEIPT_SUFFIX
 from overscan.core.results import extras_pattern
 from overscan.core.results._digests import PREFIX
 from overscan.core.results._receipt import Receipt, read_receipt

@@ -19,9 +19,9 @@ from overscan.core.plates import Part, PlateFrame, Sequence, read_frame, sha256_
 from overscan.core.receipts._audit_receipt import signature_finding
 from overscan.core.receipts._document import FrameFacts, JobReceipt, PartFacts
 from overscan.core.receipts._finding import Finding, State, Subject
-from overscan.core.receipts._places import signature_path
 from overscan.core.receipts._refetch import Light, SourceCheck, check_sources
 from overscan.core.receipts._sign import SignatureReader
+from overscan.core.result_names import signature_path
 from overscan.core.results import EXTRA_CHANNELS
 from overscan.core.results._digests import facts_in, holds
 from overscan.core.results._receipt import Receipt

@@ -22,9 +22,10 @@ from overscan.core.receipts._document import (
     receipt_bytes,
 )
 from overscan.core.receipts._finding import Finding, State, Subject
-from overscan.core.receipts._places import archived, signature_path
+from overscan.core.receipts._places import archived
 from overscan.core.receipts._record import pixels_digest
 from overscan.core.receipts._sign import Signature, SignatureReader, Signer
+from overscan.core.result_names import signature_path
 
 _DIFFERENCES_SHOWN = 3
 _JOB_ID = re.compile(rb'"job_id": "([0-9a-f]{32})"')

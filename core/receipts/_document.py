@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from overscan.core.access import check_read
 from overscan.core.errors import OverscanError
 from overscan.core.temporaries import written_beside
 
@@ -327,9 +328,9 @@ def receipt_bytes(receipt: JobReceipt) -> bytes:
     return text.encode("utf-8", "surrogatepass") + b"\n"
 
 
-def write_receipt_file(receipt: JobReceipt, path: Path) -> None:
-    """Write a receipt, atomically, in place of any that is there; raises OSError."""
-    with written_beside(path) as temporary:
+def write_receipt_file(receipt: JobReceipt, path: Path, *, owner: str = "") -> None:
+    """Write a receipt, atomically, in place of any that is there; `owner` is `written_beside`'s. Raises OSError."""
+    with written_beside(path, owner=owner) as temporary:
         temporary.write_bytes(receipt_bytes(receipt))
 
 
@@ -338,6 +339,7 @@ def read_receipt_file(path: Path) -> JobReceipt:
 
     Digests and signatures are not checked: `audit` does.
     """
+    check_read(path)
     try:
         if path.stat().st_size > _BYTES_MAX:
             raise ReceiptError(

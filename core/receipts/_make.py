@@ -30,11 +30,12 @@ from overscan.core.receipts._document import (
     read_receipt_file,
     write_receipt_file,
 )
-from overscan.core.receipts._places import archived, older_receipt_path, receipt_path, signature_path
+from overscan.core.receipts._places import archived, older_receipt_path
 from overscan.core.receipts._record import FrameFiles, keep, kept, record
 from overscan.core.receipts._rights import engine_facts, model_facts, policy_facts
 from overscan.core.receipts._sign import Notary
 from overscan.core.receipts._surroundings import machine, overscan_version, software
+from overscan.core.result_names import receipt_path, signature_path
 from overscan.core.results._beside import files_beside
 from overscan.core.results._receipt import read_receipt
 from overscan.core.rights import Decision, TrainingData, policy_root
@@ -190,7 +191,7 @@ def _taken(
     facts = record(files, plate_frame=plate_frame, leaves_empty=job.parameters.get(_FILL) == _LEFT_EMPTY)
     said: dict[str, object] = {
         "frame": facts.frame,
-        "plate": "" if job.plate is None else job.plate.path,
+        "plate": "" if job.plate is None else job.plate.named,
         "engine": f"{card.name} {card.version}",
         "model": job.model,
         "use": job.use.value,
@@ -198,7 +199,8 @@ def _taken(
         "job": work_folder.name,
         "receipt": receipt_path(job.output.path).name,
     }
-    notary.sign_beside(files.path, facts={name: value for name, value in said.items() if value != ""}, model=model)
+    facts_said = {name: value for name, value in said.items() if value != ""}
+    notary.sign_beside(files.path, facts=facts_said, model=model, owner=work_folder.name)
     keep(facts, files, work_folder=work_folder)
     return facts
 
@@ -221,7 +223,8 @@ def _inputs(shot: Shot, memo: HashMemo, tick: Callable[[], None]) -> tuple[Input
     hashes = _each(lambda entry: memo.hash(entry[3]), wanted, tick)
     found: dict[tuple[str, str], list[InputFile]] = {}
     for (role, pattern, number, path), digest in zip(wanted, hashes, strict=True):
-        found.setdefault((role, pattern), []).append(InputFile(frame=number, path=str(path), sha256=digest))
+        named = shot.job.named
+        found.setdefault((role, named(pattern)), []).append(InputFile(frame=number, path=named(path), sha256=digest))
     return tuple(Input(role=role, pattern=pattern, frames=tuple(files)) for (role, pattern), files in found.items())
 
 
@@ -250,12 +253,12 @@ def _job_facts(job: Job, order: ReceiptOrder) -> JobFacts:
 def _deliver(receipt: JobReceipt, order: ReceiptOrder, notary: Notary, *, pattern: str, model: bool) -> Path:
     path = receipt_path(pattern)
     _make_way(path, frames={facts.frame for facts in receipt.frames}, job_id=order.job_id)
-    write_receipt_file(receipt, path)
+    write_receipt_file(receipt, path, owner=order.job_id)
     facts = {"receipt": "job", "job": order.job_id, "frames": len(receipt.frames)}
-    signature = notary.sign_beside(path, facts=facts, model=model)
+    signature = notary.sign_beside(path, facts=facts, model=model, owner=order.job_id)
     own = archived(order.archive, job_id=order.job_id)
-    write_receipt_file(receipt, own)  # not read back: others may write where the frames are
-    with written_beside(signature_path(own)) as temporary:
+    write_receipt_file(receipt, own, owner=order.job_id)  # not read back: others may write where the frames are
+    with written_beside(signature_path(own), owner=order.job_id) as temporary:
         shutil.copyfile(signature, temporary)
     return path
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from overscan.core.results._beside import beside_path
-
-SIGNATURE_SUFFIX = ".c2pa"
-"""Added to the whole name of what is signed: a plate's own sidecar beside the result is never in the way."""
-RECEIPT_SUFFIX = ".receipt.json"
-
-
-def receipt_path(pattern: str) -> Path:
-    """Where the receipt of frames ``pattern`` goes: ``out/a.%04d.exr`` → ``out/a.receipt.json``."""
-    return beside_path(pattern, suffix=RECEIPT_SUFFIX)
+from overscan.core.result_names import RECEIPT_SUFFIX, receipt_path
 
 
 def older_receipt_path(path: Path, *, job_id: str) -> Path:
@@ -38,8 +29,3 @@ def receipt_paths(pattern: str) -> tuple[Path, ...]:
 def archived(folder: Path, *, job_id: str) -> Path:
     """Where the home folder's own copy of a job's receipt is; `folder` is the archive."""
     return folder / f"{job_id}.json"
-
-
-def signature_path(path: Path) -> Path:
-    """The sidecar that holds the signature of the file `path`."""
-    return path.with_name(path.name + SIGNATURE_SUFFIX)

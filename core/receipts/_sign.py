@@ -21,7 +21,7 @@ import c2pa
 from overscan.core.errors import UnreadableImageError
 from overscan.core.orders import KeySource
 from overscan.core.receipts._keys import SELF_MADE, SigningKey, load_key, own_anchor, studio_anchors
-from overscan.core.receipts._places import signature_path
+from overscan.core.result_names import signature_path
 from overscan.core.temporaries import written_beside
 
 EXR, JSON = "image/x-exr", "application/json"
@@ -76,17 +76,17 @@ class Notary:
         """The key it signs with."""
         return self._key
 
-    def sign_beside(self, path: Path, *, facts: Mapping[str, object], model: bool) -> Path:
+    def sign_beside(self, path: Path, *, facts: Mapping[str, object], model: bool, owner: str = "") -> Path:
         """Sign the file `path` into a sidecar, which it returns, with `facts` that anybody can read.
 
-        `model` says whether a trained model made any of it. Raises OSError.
+        `model` says whether a trained model made any of it; `owner` is `written_beside`'s. Raises OSError.
         """
         sidecar = signature_path(path)
         builder = self._builder(path.name, facts, model=model)
         builder.set_no_embed()
         with path.open("rb") as file:
             manifest = builder.sign(self._signer, _media_type(path), file, _Nowhere())
-        with written_beside(sidecar) as temporary:
+        with written_beside(sidecar, owner=owner) as temporary:
             temporary.write_bytes(manifest)
         return sidecar
 

@@ -1,9 +1,10 @@
 """Results: composing generated pixels with the plate, writing them, and proving the plate untouched."""
 
-from overscan.core.results._beside import beside_path, claim_beside, files_beside
+from overscan.core.result_names import beside_path, extras_pattern
+from overscan.core.results._beside import claim_beside, files_beside
 from overscan.core.results._compare import FrameCheck
 from overscan.core.results._compose import Composer, Generated
-from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, SourceKind, extras_pattern
+from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, SourceKind
 from overscan.core.results._groundwork import Groundwork, GroundworkStore, read_groundwork, read_sketch
 from overscan.core.results._new_frame import empty_frame
 from overscan.core.results._output import check_output, encoding

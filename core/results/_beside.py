@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from pathlib import Path
 
 from overscan.core.errors import OutputExistsError
 from overscan.core.temporaries import written_beside
 
 _LIST = "beside.json"
-_NUMBER = re.compile(r"[._]?(?:%0\d+d|%d|#+|@+|\$F\d*)")
-
-
-def beside_path(pattern: str, *, suffix: str) -> Path:
-    """Where a file for all of the frames ``pattern`` goes: ``out/a.%04d.exr`` → ``out/a`` and the suffix."""
-    folder, name = os.path.split(pattern)
-    stem = name.rpartition(".")[0] or name
-    numbers = list(_NUMBER.finditer(stem))
-    if numbers:  # the last one counts, as everywhere
-        stem = stem[: numbers[-1].start()] + stem[numbers[-1].end() :]
-    return Path(folder) / f"{stem or 'frames'}{suffix}"
 
 
 def claim_beside(path: Path, *, work_folder: Path, overwrite: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from overscan.core.errors import DiskFullError, OutputExistsError, OutputNotWritableError, PlateChangedError
+from overscan.core.access import check_write
+from overscan.core.errors import OutputExistsError, OutputNotWritableError, PlateChangedError
 from overscan.core.geometry import Window
 from overscan.core.jobs import ExtrasMode
 from overscan.core.plates import (
@@ -22,18 +22,21 @@ from overscan.core.plates import (
     PlateFrame,
     Sequence,
     read_frame,
+    same_chunks,
     write_frame,
 )
+from overscan.core.result_names import extras_pattern
 from overscan.core.results._compare import CHECKS, FrameCheck, compare, keep_check, kept_check
-from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern, without_extras
+from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, without_extras
 from overscan.core.results._output import compression, keeps_aces, written_dtypes
 from overscan.core.results._receipt import receipt_of
 from overscan.core.results._stamp import ACES_FLAG, MULTI_VIEW, stamped
 from overscan.core.shots import Shot
 from overscan.core.shots._samples import as_type
+from overscan.core.storage import Places, storage_error
+from overscan.core.temporaries import flush
 
 _HALF_MAX = 65504.0
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Map = npt.NDArray[np.float32]
 """One value a pixel, ``(height, width)`` float32."""
@@ -67,6 +70,7 @@ class Composer:
         self._shot = shot
         self._checks = work_folder / CHECKS
         self._claims = work_folder / "claims"
+        self._places = Places.of(work_folder)
         self._job_id = work_folder.name
         output = shot.job.output
         self._is_exr = Path(output.path).suffix.lower() == ".exr"
@@ -95,9 +99,13 @@ class Composer:
         claim = self._claims / str(number)
         replaces = self._shot.job.output.overwrite or claim.exists()
         claim.parent.mkdir(parents=True, exist_ok=True)
-        claim.touch()
+        if not claim.exists():
+            claim.touch()
+            flush(claim.parent)  # before the frame: a frame without its claim is taken for somebody else's
         try:
-            self._put(self._compose(plate, generated, number), self.path(number), overwrite=replaces)
+            composed = self._compose(plate, generated, number)
+            encoded = None if _paints(generated) or self._is_new(number) else plate.path
+            self._put(composed, self.path(number), overwrite=replaces, encoded=encoded)
             if self._sidecar is not None:
                 sidecar = self._extras_frame(plate, generated, number)
                 self._put(sidecar, self._sidecar.path(number), overwrite=replaces)
@@ -105,9 +113,11 @@ class Composer:
             claim.unlink(missing_ok=True)
             raise
 
-    def _put(self, frame: PlateFrame, path: Path, *, overwrite: bool) -> None:
-        _make_folder(path.parent)
-        write_frame(frame, path=path, overwrite=overwrite, owner=f"{self._job_id}-{frame.number}")
+    def _put(self, frame: PlateFrame, path: Path, *, overwrite: bool, encoded: Path | None = None) -> None:
+        if not path.parent.is_dir():
+            self._places.check()  # or the folder of a share that is gone would be made on the disk below it
+            _make_folder(path.parent)
+        write_frame(frame, path=path, overwrite=overwrite, owner=f"{self._job_id}-{frame.number}", encoded=encoded)
 
     def check(self, plate: PlateFrame, generated: Generated | None, *, frame: int | None = None) -> FrameCheck:
         """Read a written frame back, compare it with the plate, and keep the record; the arguments are `write`'s.
@@ -123,6 +133,11 @@ class Composer:
             check = FrameCheck(frame=number, path=path, samples=0, differing=0)
         else:
             own = without_extras(plate, painted=self._shot.colours)
+            if own is plate and not _paints(generated) and self._is_exr and same_chunks(path, plate.path):
+                samples = sum(plane.size for part in own.parts for plane in part.planes.values())
+                check = FrameCheck(frame=number, path=path, samples=samples, differing=0)
+                keep_check(self._checks, check, inputs=self._shot.made_from(number))
+                return check
             # The extra layers follow the plate's parts: there is nothing in it that they could differ from.
             written = read_frame(path, number=number, parts=range(len(own.parts)))
             compared = compare(
@@ -184,7 +199,7 @@ class Composer:
         have, cover = header.data_window, self._cover(part.header)
         dtypes = written_dtypes(output, header)
         planes = {name: as_type(plane, bits=header.bits, dtype=dtypes[name]) for name, plane in part.planes.items()}
-        paints = generated is not None and bool((generated.alpha > 0).any())
+        paints = _paints(generated)
         if paints or cover != have:
             planes = _on_canvas(planes, have=have, cover=cover)
         if generated is not None and paints:
@@ -300,6 +315,10 @@ class Composer:
         return {name: pixels[..., index] for index, name in enumerate(EXTRA_CHANNELS)}
 
 
+def _paints(generated: Generated | None) -> bool:
+    return generated is not None and bool((generated.alpha > 0).any())
+
+
 def _on_canvas(planes: Mapping[str, Plane], *, have: Window, cover: Window) -> dict[str, Plane]:
     """Fresh planes over `cover` with the samples of `planes`, which cover `have`, in place; 0 elsewhere."""
     kinds = {plane.dtype for plane in planes.values()}
@@ -333,11 +352,14 @@ def _named(part: Part) -> Part:
 
 
 def _make_folder(folder: Path) -> None:
+    check_write(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        kind = DiskFullError if error.errno in _FULL else OutputNotWritableError
-        raise kind(
+        found = storage_error(error)
+        if found is not None:
+            raise found from error
+        raise OutputNotWritableError(
             f"the output folder cannot be made: {error.strerror}.",
             next_step="Check the path, its permissions and the room on its disk.",
             path=folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import IntEnum
@@ -25,14 +24,6 @@ class SourceKind(IntEnum):
     SYNTHESISED = 2
     """From the plate, but from no single place in it."""
     MODEL = 3
-
-
-def extras_pattern(path: str) -> str:
-    """Path (or pattern) of the sidecar beside `path`: ``out.%04d.exr`` → ``out.extras.%04d.exr``."""
-    folder, separator, name = path.rpartition("/")
-    head = re.match(r"(.*?)((?:[._]?(?:%0?\d*d|#+|@+|\$F\d?|-?\d+))?\.[^.]+)$", name)
-    stem, rest = (head[1], head[2]) if head else (name, "")
-    return f"{folder}{separator}{stem}.extras{re.sub(r'[.][^.]+$', '.exr', rest) or '.exr'}"
 
 
 def is_extras(header: PartHeader) -> bool:

@@ -32,7 +32,8 @@ from overscan.core.plates import (
     lossless_compression,
     write_frame,
 )
-from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, extras_pattern, has_extras, is_extras
+from overscan.core.result_names import extras_pattern
+from overscan.core.results._extras import EXTRA_CHANNELS, EXTRAS_PART, has_extras, is_extras
 from overscan.core.results._new_frame import new_frame_notices
 from overscan.core.shots import Shot
 

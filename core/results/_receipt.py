@@ -51,7 +51,7 @@ def receipt_of(shot: Shot, *, frame: int) -> dict[str, str]:
     """The receipt of a result frame of `shot`, by its number in the result, as header attributes."""
     job, matte, moment = shot.job, shot.matte, shot.moments[frame]
     words = {
-        "plate": shot.plate.pattern,
+        "plate": job.named(shot.plate.pattern),
         "frame": str(frame),
         "frames": format_frames(shot.render),
         "time": time_text(moment.time),
@@ -68,7 +68,11 @@ def receipt_of(shot: Shot, *, frame: int) -> dict[str, str]:
     }
     words |= _rights(job.engine)
     if matte is not None:
-        words |= {"matte": matte.sequence.pattern, "matte_part": str(matte.part), "matte_channel": matte.channel}
+        words |= {
+            "matte": job.named(matte.sequence.pattern),
+            "matte_part": str(matte.part),
+            "matte_channel": matte.channel,
+        }
     words |= {name: json.dumps(value) for name, value in _steering(job).items() if value}
     return {f"{PREFIX}{name}": text for name, text in words.items() if text}
 
@@ -87,9 +91,9 @@ def _steering(job: Job) -> dict[str, Mapping[str, object]]:
     controls, camera = job.controls, job.controls.camera
     named = {
         "source_frames": format_frames(controls.source_frames or ()),
-        "movers": controls.movers.sequence.path if controls.movers else "",
-        "never_copy": controls.never_copy.sequence.path if controls.never_copy else "",
-        "clean_plates": [source.path for source in controls.clean_plates],
+        "movers": controls.movers.sequence.named if controls.movers else "",
+        "never_copy": controls.never_copy.sequence.named if controls.never_copy else "",
+        "clean_plates": [source.named for source in controls.clean_plates],
         "camera": format_frames(sample.frame for sample in camera.samples) if camera else "",
         "trajectories": len(controls.trajectories),
     }
@@ -107,7 +111,7 @@ def _model_steering(controls: Controls) -> dict[str, object]:
     paths: dict[str, list[str]] = {}
     for picture in controls.pictures():
         if picture.role in _STEERING or picture.role.endswith("_pass"):
-            paths.setdefault(picture.role, []).append(picture.source.path)
+            paths.setdefault(picture.role, []).append(picture.source.named)
     moves = [f"{move.kind.value} {move.amount:g} {move.ease.value}" for move in controls.camera_moves]
     return said | paths | ({"camera_moves": moves} if moves else {})
 

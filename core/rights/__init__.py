@@ -9,7 +9,7 @@ from overscan.core.rights._decision import AssetStanding, Decision, Objection
 from overscan.core.rights._lock import LOCK_FILE, Lock
 from overscan.core.rights._policy import Policy, PolicyFile, load_policy, policy_root, shots, shows
 from overscan.core.rights._rules import Rules
-from overscan.core.rights._weights import ModelFiles, SealedFiles, files_in, seal
+from overscan.core.rights._weights import ModelFiles, SealedFiles, files_in, know_hashes, known_hashes, seal
 
 __all__ = [
     "ALLOWABLE",
@@ -36,6 +36,8 @@ __all__ = [
     "clear",
     "decide",
     "files_in",
+    "know_hashes",
+    "known_hashes",
     "load_cards",
     "load_policy",
     "policy_root",

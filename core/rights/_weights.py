@@ -15,7 +15,7 @@ from overscan.core.errors import PolicyError
 
 _Signature = tuple[int, int, int, int, int]
 
-_known: dict[_Signature, str] = {}
+_known: dict[tuple[int, ...], str] = {}
 """Hashes of this process, by what tells one state of a file from another. The time of change is the system's own:
 nobody sets it back without changing the clock."""
 _READERS = min(4, os.cpu_count() or 1)
@@ -76,6 +76,19 @@ def seal(model: ModelFiles) -> SealedFiles:
         for (name, _), (sha256, signature) in zip(files, found, strict=True):
             hashes[name], signatures[name] = sha256, signature
     return SealedFiles(files=dict(model.files), hashes=hashes, signatures=signatures)
+
+
+def known_hashes() -> dict[tuple[int, ...], str]:
+    """What this process knows of files that it has hashed, for another of the same service; see `know_hashes`."""
+    return dict(_known)
+
+
+def know_hashes(hashes: Mapping[tuple[int, ...], str]) -> None:
+    """Know of files what another process of the same service has hashed. For memory only: nothing on a disk may say
+    what a file holds, for that could be changed without changing the file."""
+    for signature, sha256 in hashes.items():
+        device, inode, size, modified, changed = signature
+        _known[device, inode, size, modified, changed] = sha256
 
 
 def files_in(folder: Path, *, endings: Iterable[str] = (".safetensors",)) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from overscan.core.shots._camera import camera_at
 from overscan.core.shots._clean_plate import CleanPlate
 from overscan.core.shots._findings import Survey
+from overscan.core.shots._inputs import INPUTS, InputWatch
 from overscan.core.shots._layout import Layout, lay_out
 from overscan.core.shots._matte import Matte
 from overscan.core.shots._samples import Light
@@ -11,7 +12,9 @@ from overscan.core.shots._survey import survey
 from overscan.core.shots._timeline import Moment, spacing, time_text
 
 __all__ = [
+    "INPUTS",
     "CleanPlate",
+    "InputWatch",
     "Layout",
     "Light",
     "Matte",

@@ -22,6 +22,6 @@ def space_of(config: ColourConfig, *, source: SequenceSource, part: PartHeader, 
         config,
         name=source.colour_space,
         attributes=part.attributes,
-        path=str(path),
+        path=source.named_path(path),  # a configuration may know spaces by folders
         format_name=_FORMAT_NAMES.get(suffix, suffix.lstrip(".")),
     )

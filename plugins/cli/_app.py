@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from overscan.cli import _options as options
+from overscan.cli._config_commands import config
 from overscan.cli._exit import exit_code_help
 from overscan.cli._install_commands import install, uninstall
 from overscan.cli._models_commands import models
 from overscan.cli._options import Request
 from overscan.cli._policy_commands import policy
+from overscan.cli._queue_commands import move_job, pause_job, resume_job
 from overscan.cli._resolve_commands import resolve
 from overscan.cli._rights_commands import report_command, rights
+from overscan.cli._service_commands import drain, purge, serve, status
 from overscan.cli._spread import with_request
+from overscan.cli._users_commands import audit, users
 
 if TYPE_CHECKING:
     from overscan.v1.job_pb2 import JobSpec
@@ -33,13 +37,18 @@ app = typer.Typer(
 )
 jobs = typer.Typer(help="Jobs of the service that runs here.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(jobs, name="jobs")
+app.add_typer(config, name="config")
 app.add_typer(install, name="install")
 app.add_typer(uninstall, name="uninstall")
 app.add_typer(models, name="models")
 app.add_typer(policy, name="policy")
 app.add_typer(resolve, name="resolve")
 app.add_typer(rights, name="rights")
+app.add_typer(users, name="users")
+app.add_typer(audit, name="audit")
 app.command("report")(report_command)
+for _command in (serve, status, drain, purge):
+    app.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -137,27 +146,39 @@ def _run(request: Request, make_job: Callable[[], JobSpec]) -> None:
     from overscan.cli._run import run_job
 
     carry_out(
-        lambda report: run_job(make_job, report=report, dry_run=request.dry_run, detach=request.detach),
+        lambda report: run_job(
+            make_job, report=report, dry_run=request.dry_run, detach=request.detach, transfer=request.transfer
+        ),
         json=request.json,
     )
 
 
 @app.command()
-def plan(job_file: options.JobFile, json: options.Json = False) -> None:
+def plan(job_file: options.JobFile, transfer: options.Transfer = "auto", json: options.Json = False) -> None:
     """Say what a job file would do, or why it cannot run."""
     from overscan.cli._report import carry_out
     from overscan.cli._run import run_job_file
 
-    carry_out(lambda report: run_job_file(job_file, report=report, dry_run=True, detach=False), json=json)
+    carry_out(
+        lambda report: run_job_file(job_file, report=report, dry_run=True, detach=False, transfer=transfer), json=json
+    )
 
 
 @app.command()
-def submit(job_file: options.JobFile, detach: options.Detach = False, json: options.Json = False) -> None:
+def submit(
+    job_file: options.JobFile,
+    transfer: options.Transfer = "auto",
+    detach: options.Detach = False,
+    json: options.Json = False,
+) -> None:
     """Run a job file."""
     from overscan.cli._report import carry_out
     from overscan.cli._run import run_job_file
 
-    carry_out(lambda report: run_job_file(job_file, report=report, dry_run=False, detach=detach), json=json)
+    carry_out(
+        lambda report: run_job_file(job_file, report=report, dry_run=False, detach=detach, transfer=transfer),
+        json=json,
+    )
 
 
 @jobs.command("list")
@@ -215,6 +236,27 @@ def retry_job(job_id: options.JobId, detach: options.Detach = False, json: optio
     carry_out(lambda report: _jobs.retry_job(job_id, report=report, detach=detach), json=json)
 
 
+for _name, _on_queue in (("pause", pause_job), ("resume", resume_job), ("move", move_job)):
+    jobs.command(_name)(_on_queue)
+
+
+@jobs.command("fetch")
+def fetch_job(
+    job_id: options.JobId,
+    into: Annotated[str, typer.Option(metavar="DIR", help="The folder for the files.")],
+    overwrite: options.Overwrite = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Let the service keep its copy.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Fetch a job's result over the wire, as far as it is there."""
+    from overscan.cli import _transfer
+    from overscan.cli._report import carry_out
+
+    carry_out(
+        lambda report: _transfer.fetch_job(job_id, into=into, overwrite=overwrite, keep=keep, report=report), json=json
+    )
+
+
 @app.command()
 def engines(json: options.Json = False) -> None:
     """List the engines, their parameters and their rights."""
@@ -266,32 +308,6 @@ def watch_folder(
         ),
         json=json,
     )
-
-
-@app.command()
-def serve(
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="unix:PATH or HOST:PORT; default: the home's own socket.")
-    ] = None,
-    home: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of jobs and logs.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Workers at once; default: one per device.")
-    ] = None,
-    devices: Annotated[
-        str | None, typer.Option(metavar="DEVICES", help="auto, cpu, or CUDA devices, e.g. 0,1; default: auto.")
-    ] = None,
-    idle_exit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End after so long without work; default: never.")
-    ] = None,
-    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
-) -> None:
-    """Run the service in the foreground.
-
-    The other commands find it by themselves; without it they start one of their own.
-    """
-    from overscan.cli._serve import serve as run_service
-
-    run_service(address=address, home=home, workers=workers, devices=devices, idle_exit=idle_exit, log_level=log_level)
 
 
 @app.command(hidden=True)

@@ -1,4 +1,4 @@
-"""Has core do something in a process of its own, since the command line never imports core (decision 0002)."""
+"""Has core or the service do something in a process of its own: the command line imports neither (decision 0002)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,26 @@ def ask_core(module: str, *arguments: str, what: str, refused: int = 0) -> list[
     Raises `ServiceError` with the errors among them; `what` is what could not be done, where it says none. `refused`
     is an exit code that is an answer, too.
     """
+    return _ask(f"overscan.core.{module}", arguments, what, refused, {"OVERSCAN_HOME": str(home_folder())})
+
+
+def ask_service(module: str, *arguments: str, what: str) -> list[dict[str, Any]]:
+    """The JSON lines that ``python -m overscan.service.<module>`` says, with the settings that a service would have.
+
+    Raises as `ask_core` does.
+    """
+    return _ask(f"overscan.service.{module}", arguments, what, 0, {})
+
+
+def _ask(
+    module: str, arguments: Sequence[str], what: str, refused: int, variables: dict[str, str]
+) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", f"overscan.core.{module}", *arguments],
+        [sys.executable, "-m", module, *arguments],
         capture_output=True,
         text=True,
         errors="replace",
-        env={**os.environ, "PYTHONSAFEPATH": "1", "OVERSCAN_HOME": str(home_folder())},
+        env={**os.environ, "PYTHONSAFEPATH": "1", **variables},
         check=False,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -159,6 +159,8 @@ class _Tally:
                 JobState.JOB_STATE_QUEUED: "waiting for a worker",
                 JobState.JOB_STATE_RUNNING: "starting",
                 JobState.JOB_STATE_VERIFYING: "checking every sample of the plate",
+                JobState.JOB_STATE_PAUSED: "paused; `overscan jobs resume` goes on",
+                JobState.JOB_STATE_WAITING: "waiting for other jobs",
             }.get(state, state_word(state))
 
     def _warn(self, notice: Notice, warn: Callable[[str], None]) -> None:
@@ -170,7 +172,7 @@ class _Tally:
     @property
     def frames(self) -> str:
         """How many frames are done."""
-        return f"{len(self.done)}/{self.total} frames"
+        return f"{len(self.done)}/{self.total} frames" if self.total else plural(len(self.done), "frame")
 
     @property
     def left(self) -> str:
@@ -191,7 +193,7 @@ class LineDisplay:
 
     def begin(self, job: Job) -> None:
         """Say which job it is."""
-        frames = plural(count_frames(job.plan.frames), "frame")
+        frames = plural(count_frames(job.plan.frames), "frame") if job.HasField("plan") else "not planned yet"
         self._report.note(f"job {job.id}: {state_word(job.state)}, {frames}")
         self._tally.begin(job, warn=self._report.note)
 

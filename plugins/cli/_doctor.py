@@ -284,6 +284,7 @@ def _service(home: Path) -> Iterator[Check]:
         with connect() as client:
             endpoint = client.open()
             engines = client.engines()
+            ready = client.admin.ready()
     except ServiceError as error:
         yield Check(
             name="service",
@@ -299,6 +300,7 @@ def _service(home: Path) -> Iterator[Check]:
         verdict=Verdict.OK,
         message=f"answers at {endpoint.address}" if was_running else f"a private one starts and answers in {took}",
     )
+    yield _readiness(ready)
     yield _version(endpoint.version, endpoint.protocol)
     missing: dict[str, list[str]] = {}
     for engine in engines:
@@ -317,6 +319,18 @@ def _service(home: Path) -> Iterator[Check]:
         yield Check(
             name="engines", verdict=Verdict.FAIL, message="none can run here.", next_step="Install Overscan again."
         )
+
+
+def _readiness(ready: dict[str, bool]) -> Check:
+    lacking = [name.removeprefix("overscan.v1.") for name, good in ready.items() if not good]
+    if not lacking:
+        return Check(name="readiness", verdict=Verdict.OK, message=f"{', '.join(ready)} serve")
+    return Check(
+        name="readiness",
+        verdict=Verdict.WARN,
+        message=f"{', '.join(lacking)} cannot work now: a full or read-only disk, no worker that starts, or a drain.",
+        next_step="The service's log has a line that begins with 'not ready'; `overscan status` shows a drain.",
+    )
 
 
 def _version(running: str, protocol: int) -> Check:

@@ -35,11 +35,13 @@ def list_jobs(*, states: Sequence[str], show: str | None, shot: str | None, limi
     """List jobs, newest first."""
     numbers = [_state_number(word) for word in states]
     count = 0
+    reasons: list[str] = []
     rows: list[tuple[str, ...]] = [("JOB", "STATE", "DONE", "CREATED", "TASK", "OUTPUT")]
     with connect() as client:
         for job in client.list(states=numbers, labels=Labels(show=show or "", shot=shot or ""), limit=limit):
             count += 1
             report.record("job", _job_facts(job))
+            reasons.append(job.held_by)
             created = job.create_time.ToDatetime(tzinfo=timezone.utc).astimezone()
             rows.append(
                 (
@@ -51,6 +53,8 @@ def list_jobs(*, states: Sequence[str], show: str | None, shot: str | None, limi
                     job.spec.output.path,
                 )
             )
+    if any(reasons):
+        rows = [(*row, reason) for row, reason in zip(rows, ["WHY IT WAITS", *reasons], strict=True)]
     report.say(columns(rows) if count else "There are no such jobs.")
     return Outcome(facts={"count": count})
 
@@ -63,8 +67,11 @@ def show_job(job_id: str, *, report: Report) -> Outcome:
     done = finished_frames(job)
     failed = [status.frame for status in job.frames if status.state == FrameState.FRAME_STATE_FAILED]
     report.say(f"job {job.id}: {state_word(job.state)}, {job.progress:.0%}")
+    if job.held_by:
+        report.say(f"  {job.held_by}")
     report.say("\nWhat was asked:\n" + _indented(dump_job(job.spec)))
-    report.say("\nThe plan:\n" + plan_sentences(job.plan))
+    later = "It is made when the jobs it depends on are done."
+    report.say("\nThe plan:\n" + (plan_sentences(job.plan) if job.HasField("plan") else later))
     report.say(
         "\nSteps:\n"
         + columns(

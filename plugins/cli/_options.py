@@ -26,6 +26,15 @@ class SampleType(str, Enum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout; the last is a summary.")]
+Transfer = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|always|never",
+        envvar="OVERSCAN_TRANSFER",
+        show_envvar=False,
+        help="Whether frames travel over the wire; auto: where the service is on another machine.",
+    ),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Return at once with the job's id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what the job would do and take; run nothing.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the beginning of it.", show_default=False)]
@@ -171,6 +180,17 @@ Show = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the show.
 Sequence = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the sequence.")]
 Shot = Annotated[str | None, typer.Option(metavar="NAME", help="Label: the shot.")]
 Artist = Annotated[str | None, typer.Option(metavar="NAME", help="Label: who asked for it.")]
+Priority = Annotated[
+    int | None, typer.Option(metavar="N", help="Jobs of higher priority go first; default: 0, may be negative.")
+]
+DependsOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--depends-on",
+        metavar="JOB",
+        help="A job that must have succeeded before, whose result it may read; may be repeated.",
+    ),
+]
 Final = Annotated[bool, typer.Option("--final", help="For the delivered picture; default: temp.")]
 
 
@@ -222,6 +242,9 @@ class Request:
     shot: Shot = None
     artist: Artist = None
     final: Final = False
+    priority: Priority = None
+    depends_on: DependsOn = None
     dry_run: DryRun = False
+    transfer: Transfer = "auto"
     detach: Detach = False
     json: Json = False

@@ -12,10 +12,10 @@ _STEPS_SHOWN = 12
 
 def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
     """What will happen, one fact a line."""
-    rows: list[tuple[str, ...]] = [
-        ("engine", f"{plan.engine} {plan.engine_version}".strip()),
-        ("frames", f"{count_frames(plan.frames)} ({frames_to_text(plan.frames)})"),
-    ]
+    rows: list[tuple[str, ...]] = [("engine", f"{plan.engine} {plan.engine_version}".strip())]
+    if not plan.steps:  # it depends on jobs that are not done
+        return "\n".join([columns([*rows, *_policy(plan)], indent=indent), *_warnings(plan, indent)])
+    rows.append(("frames", f"{count_frames(plan.frames)} ({frames_to_text(plan.frames)})"))
     new = count_frames(plan.new_frames)
     if new:
         rows.append(("new frames", f"{new} ({frames_to_text(plan.new_frames)})"))
@@ -33,10 +33,7 @@ def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
     estimate = plan.estimate
     rows.append(("takes", f"about {duration(estimate.seconds)} and {size(estimate.memory_bytes)} of memory"))
     rows.append(("disk", f"{size(estimate.output_bytes)}, and {size(estimate.work_bytes)} while it runs"))
-    if plan.HasField("decision"):
-        policy = f" ({plan.decision.policy})" if plan.decision.policy else ""
-        verdict = "allowed" if plan.decision.allowed else "not allowed"
-        rows.append(("policy", f"{verdict}{policy}: {plan.decision.reason} {plan.decision.remedy}".rstrip(": ")))
+    rows += _policy(plan)
     lines = [columns(rows, indent=indent), f"{indent}{plural(len(plan.steps), 'step')}:"]
     lines += [
         f"{indent}  {step.title}" + (f" ({frames_to_text(step.frames)})" if step.frames.ranges else "")
@@ -44,8 +41,19 @@ def plan_sentences(plan: Plan, *, indent: str = "  ") -> str:
     ]
     if len(plan.steps) > _STEPS_SHOWN:
         lines.append(f"{indent}  and {len(plan.steps) - _STEPS_SHOWN} more")
-    lines += [f"{indent}warning: {notice.message}" for notice in plan.warnings]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_warnings(plan, indent)])
+
+
+def _policy(plan: Plan) -> list[tuple[str, ...]]:
+    if not plan.HasField("decision"):
+        return []
+    policy = f" ({plan.decision.policy})" if plan.decision.policy else ""
+    verdict = "allowed" if plan.decision.allowed else "not allowed"
+    return [("policy", f"{verdict}{policy}: {plan.decision.reason} {plan.decision.remedy}".rstrip(": "))]
+
+
+def _warnings(plan: Plan, indent: str) -> list[str]:
+    return [f"{indent}warning: {notice.message}" for notice in plan.warnings]
 
 
 def _window(window: Window) -> str:

@@ -83,6 +83,8 @@ def _job(request: Request, task: str, what: dict[str, object]) -> JobSpec:
             labels=given(show=request.show, sequence=request.sequence, shot=request.shot, artist=request.artist)
             or None,
             use="final" if request.final else None,
+            priority=request.priority,
+            depends_on=request.depends_on or None,
         )
     )
     if request.camera is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 
@@ -16,6 +17,8 @@ def serve(
     devices: str | None,
     idle_exit: float | None,
     log_level: str | None,
+    config: str | None = None,
+    settings: Sequence[str] = (),
 ) -> NoReturn:
     """Become the service (on Windows: run it and wait); its exit code is ours."""
     options = {
@@ -25,11 +28,14 @@ def serve(
         "--devices": devices,
         "--idle-exit": idle_exit,
         "--log-level": log_level,
+        "--config": config,
     }
     command = [sys.executable, "-m", "overscan.service"]
     for name, value in options.items():
         if value is not None:
             command += [name, f"{value:g}" if isinstance(value, float) else str(value)]
+    for setting in settings:
+        command += ["--set", setting]
     # `python -m` would import from the current folder, which may hold anything.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     if sys.platform == "win32":

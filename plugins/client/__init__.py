@@ -10,7 +10,8 @@ from overscan.client._controlfiles import load_camera, load_tracks
 from overscan.client._discovery import PROTOCOL, Endpoint, announced_endpoint, given_endpoint, home_folder, refusal
 from overscan.client._enums import enum_word, enum_words
 from overscan.client._errors import JobFileError, ServiceError, ServiceUnreachableError, describe, make_problem
-from overscan.client._frames import count_frames, frames_from_numbers, frames_from_text, frames_to_text
+from overscan.client._frame_files import FrameFiles
+from overscan.client._frames import count_frames, frames_from_numbers, frames_from_text, frames_of, frames_to_text
 from overscan.client._jobfile import dump_job, load_job_file, parse_job
 from overscan.client._private import service_command
 from overscan.client._writing import to_plain
@@ -20,6 +21,7 @@ __all__ = [
     "PROTOCOL",
     "Client",
     "Endpoint",
+    "FrameFiles",
     "JobFileError",
     "ServiceError",
     "ServiceUnreachableError",
@@ -32,6 +34,7 @@ __all__ = [
     "enum_words",
     "frames_from_numbers",
     "frames_from_text",
+    "frames_of",
     "frames_to_text",
     "given_endpoint",
     "home_folder",

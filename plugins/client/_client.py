@@ -13,10 +13,12 @@ from typing import TypeVar
 
 import grpc
 
-from overscan.client._discovery import Endpoint, given_endpoint, home_folder, refusal
+from overscan.client._admin import Admin
+from overscan.client._discovery import Endpoint, connection_problem, given_endpoint, home_folder, refusal
 from overscan.client._errors import ServiceError, ServiceUnreachableError, from_rpc_error, make_problem
 from overscan.client._link import Link
 from overscan.client._private import ensure_service, live_endpoint
+from overscan.client._transfer import Frames
 from overscan.v1 import engine_service_pb2 as engine_messages
 from overscan.v1 import generation_service_pb2 as messages
 from overscan.v1.engine_pb2 import Engine, Task
@@ -102,6 +104,16 @@ class Client:
                 self._link.close()
                 self._link = None
 
+    @property
+    def admin(self) -> Admin:
+        """What the service says about itself, and how it is looked after."""
+        return Admin(call=self._call)
+
+    @property
+    def frames(self) -> Frames:
+        """Frames over the wire, for when the service cannot read this machine's disks."""
+        return Frames(call=self._call, call_once=self._call_once)
+
     def plan(self, *, spec: JobSpec) -> Plan:
         """What the job would do and take, or in `Plan.problems` why it cannot run. Runs nothing."""
         request = messages.PlanJobRequest(spec=spec)
@@ -183,6 +195,41 @@ class Client:
             lambda link: link.generation.RetryJob(request, timeout=_QUICK_SECONDS, metadata=link.metadata)
         ).job
 
+    def pause(self, *, job_id: str) -> Job:
+        """Hold a job back until it is resumed. What runs of it is stopped, what is done stays."""
+        request = messages.PauseJobRequest(job_id=job_id)
+        return self._call(
+            lambda link: link.generation.PauseJob(request, timeout=_QUICK_SECONDS, metadata=link.metadata)
+        ).job
+
+    def resume(self, *, job_id: str) -> Job:
+        """Let a paused job go on."""
+        request = messages.ResumeJobRequest(job_id=job_id)
+        return self._call(
+            lambda link: link.generation.ResumeJob(request, timeout=_QUICK_SECONDS, metadata=link.metadata)
+        ).job
+
+    def move(
+        self,
+        *,
+        job_id: str,
+        priority: int | None = None,
+        before_job_id: str | None = None,
+        first: bool = False,
+        last: bool = False,
+    ) -> Job:
+        """Change a job's priority, or its place among its artist's jobs of that priority: at most one of the three."""
+        request = messages.MoveJobRequest(job_id=job_id, priority=priority)
+        if before_job_id is not None:
+            request.before_job_id = before_job_id
+        elif first:
+            request.first = True
+        elif last:
+            request.last = True
+        return self._call(
+            lambda link: link.generation.MoveJob(request, timeout=_QUICK_SECONDS, metadata=link.metadata)
+        ).job
+
     def verify(self, *, path: str, plate_path: str = "") -> Iterator[messages.VerifyOutputResponse]:
         """Check a result against its receipt, then compare it with its plate outside the generated region.
 
@@ -236,6 +283,21 @@ class Client:
                 time.sleep(pause)
         raise AssertionError("the loop above returns or raises")
 
+    def _call_once(self, method: Callable[[Link], Answer]) -> Answer:
+        link = self._connected()
+        try:
+            return method(link)
+        except grpc.RpcError as error:
+            failure = from_rpc_error(error)
+            if failure.connection_lost:
+                self._drop(link)
+            raise failure from error
+        except ValueError as error:
+            if not link.closed:
+                raise
+            problem = make_problem("SERVICE_UNREACHABLE", "The connection to the Overscan service was lost.")
+            raise ServiceError([problem], connection_lost=True) from error  # another thread has found that out first
+
     def _connected(self) -> Link:
         with self._lock:
             if self._closed:
@@ -258,6 +320,9 @@ class Client:
                     f"No Overscan service answers at {self._given.address}: {reason}.",
                     "Start it there, or unset OVERSCAN_ADDRESS to use a service of your own.",
                 )
+            problem = connection_problem(self._given)
+            if problem is not None:
+                raise ServiceError([problem])
             return self._given
         if self._start_private:
             return ensure_service(

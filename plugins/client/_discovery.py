@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import socket
@@ -9,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from overscan.client._errors import ServiceError, make_problem
+from overscan.client._tls import Tls, tls_of_environment, tls_problem
+from overscan.v1.plan_pb2 import Problem
 
 PROTOCOL = 1
 """Version of the wire contract that this client speaks."""
@@ -20,6 +25,8 @@ class Endpoint:
 
     address: str
     """``unix:/path`` or ``host:port``."""
+    tls: Tls | None = None
+    """How TLS is spoken; None where it is not."""
     token: str = ""
     """Sent as bearer token; empty for Unix sockets."""
     pid: int = 0
@@ -40,7 +47,57 @@ def given_endpoint(address: str | None = None) -> Endpoint | None:
     address = address or os.environ.get("OVERSCAN_ADDRESS")
     if not address:
         return None
-    return Endpoint(address=address, token=os.environ.get("OVERSCAN_TOKEN", ""))
+    tls = None
+    if address.startswith("https://"):
+        address = address.removeprefix("https://").rstrip("/")
+        tls = tls_of_environment() or Tls()
+    elif not address.startswith("unix:"):
+        tls = tls_of_environment()
+    return Endpoint(address=address, tls=tls, token=_given_token())
+
+
+def connection_problem(endpoint: Endpoint) -> Problem | None:
+    """Why a service that answers must not be called: TLS that is not to be trusted, or a token that all could read."""
+    if endpoint.address.startswith("unix:"):
+        return None
+    host, _, port = endpoint.address.removeprefix("dns:///").rpartition(":")
+    host = host.strip("[]")
+    if endpoint.tls is not None:
+        return tls_problem(host=host, port=int(port), tls=endpoint.tls)
+    if endpoint.token and not _is_loopback(host):
+        return make_problem(
+            "TLS",
+            f"A token would go to {host} in the clear, for everybody on the way to read.",
+            next_step=f"Write https://{endpoint.address}, or call through a tunnel that ends at localhost.",
+        )
+    return None
+
+
+def _given_token() -> str:
+    """``$OVERSCAN_TOKEN``, or what the file ``$OVERSCAN_TOKEN_FILE`` holds."""
+    token, named = os.environ.get("OVERSCAN_TOKEN", ""), os.environ.get("OVERSCAN_TOKEN_FILE", "")
+    if token or not named:
+        return token
+    try:
+        return Path(named).expanduser().read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise ServiceError(
+            [
+                make_problem(
+                    "UNAUTHENTICATED",
+                    f"The token cannot be read from the file {named}: {error}.",
+                    next_step="OVERSCAN_TOKEN_FILE names a file with the token and nothing else.",
+                    path=named,
+                )
+            ]
+        ) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def announced_endpoint(*, home: Path) -> Endpoint | None:

@@ -49,6 +49,11 @@ def frames_from_numbers(numbers: Iterable[int]) -> FrameSet:
     return FrameSet(ranges=ranges)
 
 
+def frames_of(frames: FrameSet) -> set[int]:
+    """The frame numbers of the set."""
+    return {number for entry in frames.ranges for number in range(entry.first, entry.last + 1, max(entry.step, 1))}
+
+
 def frames_to_text(frames: FrameSet) -> str:
     """The set as a range expression; empty for the empty set."""
     return ",".join(_range_to_text(entry) for entry in frames.ranges)

@@ -91,7 +91,7 @@ def _prepare_log(home: Path) -> Path:
 
 
 def _start(*, home: Path, log: Path, idle_exit_seconds: float) -> subprocess.Popen[bytes]:
-    command = service_command("--home", str(home), "--idle-exit", f"{idle_exit_seconds:g}")
+    command = service_command("--private", "--home", str(home), "--idle-exit", f"{idle_exit_seconds:g}")
     # Not the user's folder: `python -m` would import from it, and the service would keep it busy.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     flags = 0

@@ -321,7 +321,12 @@ def inpaint(pattern: str, **fields: object) -> Inpaint:
 
 
 def run(
-    job: Job, folder: Path, *, cache: Path | None = None, order: Callable[[Plan], Iterable[Step]] | None = None
+    job: Job,
+    folder: Path,
+    *,
+    cache: Path | None = None,
+    order: Callable[[Plan], Iterable[Step]] | None = None,
+    frugal: int = 0,
 ) -> Run:
     """Plan and run a job in this process; `order` may give the plan's steps in another order."""
     engine = load_engine(job.engine)
@@ -331,7 +336,7 @@ def run(
     work.mkdir(parents=True, exist_ok=True)
     kept.mkdir(parents=True, exist_ok=True)
     recorder = Recorder()
-    context = Context(job=job, plan=plan, work_folder=work, cache_folder=kept, reporter=recorder)
+    context = Context(job=job, plan=plan, work_folder=work, cache_folder=kept, reporter=recorder, frugal=frugal)
     for step in order(plan) if order else plan.steps:
         engine.run(step, context)
     return Run(job=job, plan=plan, recorder=recorder, work=work)

@@ -71,7 +71,7 @@ def cli() -> Iterator[Cli]:
 
 
 def quick(words: list[str]) -> bool:
-    return words[0] in ("plan", "doctor") or words == ["jobs", "list"] or "--dry-run" in words
+    return words[0] in ("plan", "doctor", "config") or words == ["jobs", "list"] or "--dry-run" in words
 
 
 @pytest.mark.parametrize("words", [*filter(quick, fenced(ROOT / "README.md"))], ids=" ".join)

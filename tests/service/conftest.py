@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -98,3 +99,49 @@ def shared_service(engine_path: str, tmp_path_factory: pytest.TempPathFactory) -
     """A service for tests that leave nothing behind in it."""
     with running_services(engine_path, tmp_path_factory.mktemp("shared")) as run:
         yield run()
+
+
+@pytest.fixture
+def dead_share() -> Callable[[Path], None]:
+    """Mounts a file system whose server has died over a folder: every access fails with ENOTCONN."""
+
+    def mount(where: Path) -> None:
+        try:
+            channel = os.open("/dev/fuse", os.O_RDWR)
+        except OSError as error:
+            pytest.skip(f"needs FUSE: {error}")
+        options = f"fd={channel},rootmode=40000,user_id=0,group_id=0"
+        library = ctypes.CDLL(None, use_errno=True)
+        done = library.mount(b"dead", os.fsencode(where), b"fuse", 0, options.encode())
+        reason = os.strerror(ctypes.get_errno())
+        os.close(channel)
+        if done != 0:
+            pytest.skip(f"may not mount FUSE here: {reason}")
+
+    return mount
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Callable[[int], Callable[[int], None]]]:
+    """Makes a control group with so many bytes of memory, and returns what puts a process into it."""
+    made: list[Path] = []
+
+    def make(limit: int) -> Callable[[int], None]:
+        groups = dict(line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
+        root, limit_file = Path("/sys/fs/cgroup"), "memory.max"
+        if "memory" in groups:
+            root, limit_file = root / "memory", "memory.limit_in_bytes"
+        folder = root / groups.get("memory", groups.get("", "/")).lstrip("/") / f"overscan-test-{os.getpid()}"
+        try:
+            folder.mkdir()
+            made.append(folder)
+            (folder / limit_file).write_text(str(limit))
+        except OSError as error:
+            pytest.skip(f"may not make control groups here: {error}")
+        return lambda pid: (folder / "cgroup.procs").write_text(str(pid)) and None
+
+    yield make
+    for folder in made:
+        for pid in (folder / "cgroup.procs").read_text().split():
+            (folder.parent / "cgroup.procs").write_text(pid)
+        folder.rmdir()

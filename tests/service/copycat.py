@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -40,6 +42,11 @@ CARD = EngineCard(
         Parameter(name="tamper_frame", description="frame that is written wrong, the first time", default=0),
         Parameter(name="stubborn", description="never asks whether to stop", default=False),
         Parameter(name="mode", description="what planning does", default="good", choices=("good", "crash", "sleep")),
+        Parameter(name="freeze_frame", description="frame at which the worker is stopped (SIGSTOP), once", default=0),
+        Parameter(name="hang_frame", description="frame at which it waits for ever, once", default=0),
+        Parameter(name="gil_frame", description="frame at which it sleeps with Python's lock, once", default=0),
+        Parameter(name="hog", description="MiB that rendering a frame takes, unless it spares memory", default=0),
+        Parameter(name="hog_spares", description="how frugal it must be to take nothing", default=1),
         Parameter(name="circle", description="plan steps that wait for each other", default=False),
     ),
     rights=RightsCard(
@@ -110,6 +117,19 @@ class Copycat:
         if frame == asked["crash_frame"] and _noted(ledger, "crash") < int(str(asked["crash_times"])):
             _note(ledger, f"crash {frame}")
             os.kill(os.getpid(), signal.SIGSEGV)
+        if frame == asked["freeze_frame"] and not _noted(ledger, "freeze"):
+            _note(ledger, f"freeze {frame}")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if frame == asked["hang_frame"] and not _noted(ledger, "hang"):
+            _note(ledger, f"hang {frame}")
+            threading.Event().wait()
+        if frame == asked["gil_frame"] and not _noted(ledger, "gil"):
+            _note(ledger, f"gil {frame}")
+            ctypes.PyDLL(None).sleep(600)
+        if asked["hog"] and context.frugal < int(str(asked["hog_spares"])):
+            _note(ledger, f"hog {frame} {context.frugal}")
+            memory = bytearray(int(str(asked["hog"])) << 20)
+            memory[::4096] = b"x" * len(memory[::4096])  # all of it, not only promised
         if asked["full_while"] and Path(str(asked["full_while"])).exists():
             raise DiskFullError(
                 "no room left.", next_step="Free some space.", path=context.job.output.path, frame=frame
@@ -152,4 +172,4 @@ def _note(ledger: Path, line: str) -> None:
 
 
 def _noted(ledger: Path, word: str) -> int:
-    return sum(line.startswith(word) for line in ledger.read_text().splitlines()) if ledger.exists() else 0
+    return sum(line.startswith(word) for line in ledger.read_text().splitlines()) if ledger.is_file() else 0

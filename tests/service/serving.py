@@ -103,7 +103,7 @@ def running_services(engine_path: str, folder: Path) -> Iterator[Callable[..., S
         discovery.unlink(missing_ok=True)
         with (home / "service.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "overscan.service", "--home", str(home), *flags],
+                [sys.executable, "-m", "overscan.service", "--private", "--home", str(home), *flags],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": engine_path, **variables},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,12 +18,17 @@ from grpc_status import rpc_status
 from model_folders import CARD, bomb, change, shard, sound, write
 from serving import FIRST, Service, running_services, wait_for
 
+from overscan.core.engines import Plan
 from overscan.core.errors import ModelError
 from overscan.core.models import Library, library
 from overscan.core.rights.__main__ import main as rights
-from overscan.service import _devices
+from overscan.service import _devices, _workers
 from overscan.service._devices import device_environment, render_devices
 from overscan.service._errors import UnsupportedError
+from overscan.service._messages import Finished, MakePlan
+from overscan.service._settings import Settings
+from overscan.service._spec import to_job
+from overscan.service._workers import Stop, Worker
 from overscan.v1 import engine_service_pb2 as engines_pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 
@@ -133,6 +139,44 @@ def test_a_fresh_model_is_refused_then_approved_then_runs(
     assert len(noted(ledger)) == 4
     judged = {file.name: file.sha256 for file in done.plan.decision.weights}
     assert judged == dict(model.hashes), "every file that loading reads was judged"
+
+
+def test_a_model_is_hashed_once_for_all_workers_of_a_service(
+    spec: Callable[..., JobSpec],
+    shelf: Library,
+    folder: Path,
+    home: Path,
+    engine_path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = shelf.add(folder, name="wan", card=CARD)
+    time.sleep(2.1)  # files that were changed a moment ago are known by their content only
+    settings = Settings(home=home)
+    settings.make_folders()
+    monkeypatch.setenv("PYTHONPATH", engine_path)
+    monkeypatch.setattr(_workers, "_hashes", {})
+    body = MakePlan(job=to_job(spec(model="wan"), parameters={}))
+
+    def planned(name: str) -> Plan:
+        worker = Worker(name=name, settings=settings, plans_only=True)
+        try:
+            (done,) = worker.ask(body=body, stop=Stop(), stop_seconds_max=1.0)
+            assert isinstance(done, Finished)
+            assert isinstance(done.value, Plan)
+            return done.value
+        finally:
+            worker.close()
+
+    decision = planned("first").decision
+    assert decision is not None
+    assert {file.name: file.sha256 for file in decision.weights} == dict(model.hashes)
+    assert set(_workers._hashes.values()) == set(model.hashes.values())
+    # What it is told is what it goes by: it does not read the files again.
+    signature = next(known for known, sha256 in _workers._hashes.items() if sha256 == model.hashes["model_index.json"])
+    _workers._hashes[signature] = "f" * 64
+    (problem,) = planned("second").problems
+    assert "model_index.json" in problem.message
+    assert "is not what it was" in problem.message
 
 
 def test_a_changed_folder_stops_plans_and_running_jobs(

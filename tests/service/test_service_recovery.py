@@ -56,9 +56,11 @@ def test_a_step_that_always_crashes_fails_with_all_that_is_known(
     assert "1001-1004" in error.message
     assert error.frame == 1003
     log = Path(error.path)
-    assert log.parent == service.home / "logs"
+    assert log.parent == service.home / "jobs" / failed.id / "logs"
     assert str(log) in error.next_step
     assert "Segmentation fault" in log.read_text()
+    assert "SIGSEGV" in error.actual.splitlines()[0]
+    assert "Segmentation fault" in error.actual
     assert {step.step_id: step.attempts for step in failed.steps}["render-0"] == 3
     states = {frame.frame: frame.state for frame in failed.frames}
     assert states[1002] == FrameState.FRAME_STATE_FINISHED

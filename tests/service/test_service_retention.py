@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serving import Service, rendered, wait_for
 
-from overscan.service._retention import cache_days_max, is_overdue, trim_cache
+from overscan.service._retention import kept_days, remove_unfinished_files, strictest_days, trim_cache
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 
@@ -55,19 +55,56 @@ def test_the_cache_loses_what_a_policy_lets_nobody_keep(tmp_path: Path) -> None:
     assert names(tmp_path) == {"hashes", "b/today"}, "what was used today may be in use"
 
 
-def test_policies_say_how_long_things_are_kept(tmp_path: Path) -> None:
-    assert cache_days_max(policies=tmp_path) is None
+def test_policies_and_settings_say_how_long_things_are_kept(tmp_path: Path) -> None:
+    assert strictest_days(policies=tmp_path, days_max=None) is None
     show = tmp_path / "shows" / "s" / "show.toml"
     show.parent.mkdir(parents=True)
     show.write_text("retention_days = 10\n")
-    assert cache_days_max(policies=tmp_path) == 10, "the strictest: the cache does not know whose plate it was"
-    ended = int((time.time() - 20 * DAY) * 1e6)
-    assert is_overdue(policies=tmp_path, show="s", shot="", ended_us=ended)
-    assert not is_overdue(policies=tmp_path, show="other", shot="", ended_us=ended)
-    assert not is_overdue(policies=tmp_path, show="s", shot="", ended_us=int(time.time() * 1e6))
+    assert strictest_days(policies=tmp_path, days_max=None) == 10, "the cache does not know whose plate it was"
+    assert strictest_days(policies=tmp_path, days_max=3) == 3
+
+    def days(show: str, limit: float | None) -> float | None:
+        return kept_days(policies=tmp_path, show=show, shot="", days_max=limit)
+
+    assert (days("s", None), days("s", 30), days("s", 2.5)) == (10, 10, 2.5), "the less of both"
+    assert (days("other", None), days("other", 30)) == (None, 30)
     show.write_text("retention_days = many\n")
-    assert not is_overdue(policies=tmp_path, show="s", shot="", ended_us=ended), "a broken policy removes nothing"
-    assert cache_days_max(policies=tmp_path) is None
+    assert (days("s", None), days("s", 30)) == (None, 30), "a broken policy removes nothing"
+    assert strictest_days(policies=tmp_path, days_max=None) is None
+
+
+def test_unfinished_files_of_killed_workers_go(tmp_path: Path) -> None:
+    fill(tmp_path, {"a/.flow.0123.tmp": 2, "b/c/.overscan-job-1": 0, "a/flow": 2, "hashes.tmp": 2})
+    remove_unfinished_files(tmp_path, older_than_seconds=DAY)
+    assert names(tmp_path) == {"b/c/.overscan-job-1", "a/flow", "hashes.tmp"}
+    remove_unfinished_files(tmp_path, older_than_seconds=0)
+    assert names(tmp_path) == {"a/flow", "hashes.tmp"}
+
+
+def test_what_is_left_of_jobs_goes_when_the_settings_say(
+    start: Callable[..., Service], make_spec: Callable[..., JobSpec]
+) -> None:
+    service = start()
+    failed = service.finish(service.create(make_spec(last=1002, raise_frame=1002, name="failed")).id)
+    done = service.finish(service.create(make_spec(last=1001, name="done")).id)
+    service.stop()
+    home = service.home
+    result = home / "results" / done.id / "out.1001.exr"
+    result.parent.mkdir(parents=True)
+    result.touch()
+    fill(home / "logs", {"worker-old.log": 3, "worker-today.log": 0})
+    fill(home / "cache", {"a/.flow.0123.tmp": 0})
+    again = start("--set", "retention_days=0", home=home)
+    wait_for(lambda: not (home / "jobs" / failed.id).exists() and not result.exists())
+    wait_for(lambda: not (home / "logs" / "worker-old.log").exists())
+    assert (home / "logs" / "worker-today.log").exists()
+    assert not (home / "cache" / "a" / ".flow.0123.tmp").exists()
+    assert {answer.event.WhichOneof("event") for answer in again.watch(failed.id)} == {"state_changed"}
+    assert again.get(failed.id).error.code == "STEP_FAILED"
+    again.stop()
+    last = start("--set", "history_days=0.000001", home=home)
+    wait_for(lambda: not last.jobs.ListJobs(pb.ListJobsRequest(), timeout=30).jobs)
+    assert (home / "receipts" / f"{done.id}.json").exists(), "receipts stay"
 
 
 def test_the_work_folder_of_a_failed_job_goes_when_its_policy_says(
@@ -99,7 +136,7 @@ def test_a_service_tidies_its_home(start: Callable[..., Service], make_spec: Cal
     fill(service.home / "cache", {"a/old": 30, "a/now": 0})
     start(home=service.home, OVERSCAN_CACHE_BYTES_MAX="1500")
     wait_for(lambda: names(service.home / "cache") - {"sha256.sqlite"} == {"a/now"})
-    assert [path.name for path in jobs.iterdir()] == [failed.id]
+    wait_for(lambda: [path.name for path in jobs.iterdir()] == [failed.id])
 
 
 def test_a_job_whose_work_folder_is_gone_begins_anew(

@@ -169,7 +169,8 @@ class KeyPainter:
     def _pipeline(self) -> Any:
         if self._chosen.folder is None or self._chosen.device is None:
             return None
-        return self._family.load(self._chosen.folder, self._chosen.device, parameters=self._look.parameters)
+        parameters = self._chosen.placed(self._look.parameters)
+        return self._family.load(self._chosen.folder, self._chosen.device, parameters=parameters)
 
 
 def parts_of(window: Window, *, lattice: Lattice, pixels: int, aspect: float = 1.0) -> tuple[Area, ...]:

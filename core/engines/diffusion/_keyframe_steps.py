@@ -100,7 +100,7 @@ def painter(step: Step, context: Context, *, family: Family) -> KeyPainter:
     return KeyPainter(
         job=context.job,
         family=family,
-        chosen=chosen,
+        chosen=replace(chosen, frugal=context.frugal),
         look=look,
         reporter=context.reporter,
         title=step.title,

@@ -25,6 +25,17 @@ class Chosen:
     facts: ModelFacts | None = None
     device: Device | None = None
     lattice: Lattice
+    frugal: int = 0
+    """See `Context.frugal`."""
+
+    def placed(self, parameters: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
+        """Parameters to load the model with: those that were decided, but with its weights moved out where memory is to
+        be spared, which changes no bit."""
+        if self.device is None or not self.frugal:
+            return parameters
+        from overscan.core.engines.diffusion.runtime import moved_out
+
+        return moved_out(parameters, device=self.device, frugal=self.frugal)
 
 
 def unavailable(card: FamilyCard) -> str:

@@ -123,7 +123,8 @@ class WindowPainter:
     def _pipeline(self) -> Any:
         if self._chosen.folder is None or self._chosen.device is None:
             return None
-        return self._family.load(self._chosen.folder, self._chosen.device, parameters=self._look.parameters)
+        parameters = self._chosen.placed(self._look.parameters)
+        return self._family.load(self._chosen.folder, self._chosen.device, parameters=parameters)
 
     def _request(self, window: PaintWindow, number: int, area: Area, tick: Callable[[], None]) -> PaintRequest:
         """What the model is to paint, but for guides, in the order of the slots."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
 
 import cv2
@@ -48,6 +49,7 @@ class DiffusionSession:
         self._job = context.job
         self._work = context.work_folder
         self._cache = context.cache_folder
+        self._frugal = context.frugal
         self._family = family
         self._ground = ground
         self._chosen, problems = choose_model(context.job, family)
@@ -63,7 +65,8 @@ class DiffusionSession:
 
     def serves(self, step: Step, context: Context) -> bool:
         """Whether this session is about the context's job, and the files of the step's frames are what they were."""
-        same = (self._job, self._work, self._cache) == (context.job, context.work_folder, context.cache_folder)
+        own = (self._job, self._work, self._cache, self._frugal)
+        same = own == (context.job, context.work_folder, context.cache_folder, context.frugal)
         near = {own for frame in step.frames for own in self._shot.around(frame)}
         return same and all(self._shot.unchanged(frame) for frame in near)
 
@@ -223,7 +226,7 @@ class DiffusionSession:
             shot=self._shot,
             job=self._job,
             family=self._family,
-            chosen=self._as_begun(),
+            chosen=replace(self._as_begun(), frugal=self._frugal),
             store=self._store,
             compositor=self._compositor,
             look=self._look,

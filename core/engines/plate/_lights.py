@@ -16,9 +16,10 @@ KEPT_BYTES = 640 << 20
 class Lights:
     """Frames of one shot, by index. Those looked at last are kept: steps that follow each other look at the same."""
 
-    def __init__(self, shot: Shot, *, at_once: int) -> None:
-        """`at_once` frames are looked at by turns."""
+    def __init__(self, shot: Shot, *, at_once: int, kept_bytes: int = KEPT_BYTES) -> None:
+        """`at_once` frames are looked at by turns; of their own samples, `kept_bytes` are kept."""
         self._shot = shot
+        self._kept_bytes = kept_bytes
         self._at_once = at_once
         self._frames: OrderedDict[int, PlateFrame] = OrderedDict()
         self._lights: OrderedDict[int, Future[Light]] = OrderedDict()
@@ -63,7 +64,7 @@ class Lights:
             self._frames[frame] = read_frame(self._shot.path(number), number=number, parts=(self._shot.part,))
         self._frames.move_to_end(frame)
         own = self._frames[frame]
-        while len(self._frames) > 1 and sum(map(_size, self._frames.values())) > KEPT_BYTES:
+        while len(self._frames) > 1 and sum(map(_size, self._frames.values())) > self._kept_bytes:
             self._frames.popitem(last=False)
         part = own.parts[0]
         return self._shot.light(part.planes, bits=part.header.bits)

@@ -20,7 +20,7 @@ from overscan.core.engines.plate._find import Finder
 from overscan.core.engines.plate._holdout import Holdout
 from overscan.core.engines.plate._imagine import Imagination
 from overscan.core.engines.plate._lighting import Lighting
-from overscan.core.engines.plate._lights import Lights
+from overscan.core.engines.plate._lights import KEPT_BYTES, Lights
 from overscan.core.engines.plate._measured import Measured, measure_shot
 from overscan.core.engines.plate._painter import Painter
 from overscan.core.engines.plate._painting import KeyPainting
@@ -28,6 +28,7 @@ from overscan.core.engines.plate._pictures import Pictures
 from overscan.core.engines.plate._plan import ANALYSE, IMAGINE, JOIN, LAY, PREPARE, RENDER, TRY, search_range
 from overscan.core.engines.plate._quality import Quality, quality_of
 from overscan.core.engines.plate._render import Renderer
+from overscan.core.engines.plate._spared import spared
 from overscan.core.engines.plate._ticker import Ticker
 from overscan.core.engines.plate._to_paint import frames_to_paint
 from overscan.core.engines.plate._trials import Reliability, load_trials, save_trials, trial_frames
@@ -79,13 +80,15 @@ class Session:
         if found.shot is None:
             raise from_record(found.problems[0])
         self._shot: Shot = found.shot
-        self._threads = os.cpu_count() or 1
+        self._frugal = context.frugal
+        self._threads = spared(os.cpu_count() or 1, frugal=context.frugal)
         # DIS cuts its work by the number of threads, and its result with it: one thread a pair, several pairs at once.
         cv2.setNumThreads(1)
 
     def serves(self, step: Step, context: Context) -> bool:
         """Whether this session is about the context's job, and the files of the step's frames are what they were."""
-        same = (self._job, self._work, self._cache) == (context.job, context.work_folder, context.cache_folder)
+        own = (self._job, self._work, self._cache, self._frugal)
+        same = own == (context.job, context.work_folder, context.cache_folder, context.frugal)
         return same and all(self._shot.unchanged(frame) for frame in step.frames)
 
     def run(self, step: Step, context: Context) -> None:
@@ -360,7 +363,8 @@ class Session:
     @cached_property
     def _lights(self) -> Lights:
         # A frame's neighbours on both sides are looked at by turns, and the next one is read ahead.
-        return Lights(self._shot, at_once=2 * self._quality.sources + 1)
+        at_once = spared(2 * self._quality.sources + 1, frugal=self._frugal, least=2)
+        return Lights(self._shot, at_once=at_once, kept_bytes=spared(KEPT_BYTES, frugal=self._frugal))
 
     @cached_property
     def _lighting(self) -> Lighting:

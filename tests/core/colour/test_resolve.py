@@ -176,6 +176,17 @@ def test_configuration_comes_from_path_then_environment(tmp_path: Path, monkeypa
     assert load_config().chosen is False
 
 
+def test_configuration_is_read_once_for_as_long_as_its_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "config.ocio"
+    path.write_text(RULED_CONFIG)
+    first = load_config(path=str(path))
+    assert load_config(path=str(path)).handle is first.handle
+    path.write_text(RULED_CONFIG.replace("house_log", "home_log"))
+    again = load_config(path=str(path))
+    assert again.canonical(name="home_log") == "home_log"
+    assert first.canonical(name="home_log") == ""
+
+
 @pytest.mark.parametrize("content", [None, "not: [a config", "ocio_profile_version: 99\n"])
 def test_unloadable_configuration_names_file_and_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None

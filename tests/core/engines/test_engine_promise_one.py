@@ -18,7 +18,11 @@ REFUSED = {
     "MultiResolution/PeriodicPattern.exr",
 }
 """Sound files of kinds that are not processed: subsampled or mip-mapped."""
-ALIKE = {f"Beachball/singlepart.000{number}.exr" for number in range(2, 9)} | {"Beachball/multipart.0002.exr"}
+ALIKE = {
+    *(f"Beachball/singlepart.000{number}.exr" for number in range(2, 9)),
+    "Beachball/multipart.0002.exr",
+    *(f"TestImages/{name}.exr" for name in ("GammaChart", "GrayRampsHorizontal", "RgbRampsDiagonal", "WideColorGamut")),
+}
 """Large files of the same kinds as others of the set."""
 QUICK = {"quality": "preview"}
 
@@ -38,12 +42,16 @@ def _picture(parts: list[Image]) -> tuple[int, tuple[str, ...]]:
     return 0, (name,)
 
 
+def _mostly_full(parts: list[Image], format_samples: int) -> bool:
+    return 2 * min(part.shape[0] * part.shape[1] for part in parts) >= format_samples
+
+
 def _extend(path: Path, folder: Path) -> bool:
     """Whether anything was generated."""
     before = read(path)
     x, y, width, height = before[0].display
-    # To synthesise most of a large picture takes long.
-    fill = "smooth" if 2 * min(part.shape[0] * part.shape[1] for part in before) < width * height else "synthesise"
+    # To synthesise takes long where much is to be filled, and beside large pictures.
+    fill = "synthesise" if width * height <= 200_000 and _mostly_full(before, width * height) else "smooth"
     task, parameters = Extend(margins=Margins(left=9, bottom=6)), {**QUICK, "fill": fill}
     run(make_job(task, str(path), str(folder / "o.exr"), parameters=parameters), folder)
     after = read(folder / "o.exr")
@@ -74,7 +82,7 @@ def _inpaint(path: Path, folder: Path) -> bool:
             np.clip(part.origin[0] + part.shape[1] / 2 - left, 0, width - 1),
             np.clip(part.origin[1] + part.shape[0] / 2 - top, 0, height - 1),
         ),
-        radii=(width / 9, height / 9),
+        radii=(min(width / 9, 45), min(height / 9, 45)),
         soft=6,
     )
     write(folder / "m.exr", {"A": matte}, origin=(left, top))
@@ -106,13 +114,13 @@ def test_every_kind_of_exr_file(shared_data, tmp_path, work):
         folder.mkdir()
         worked += work(path, folder)
         done += 1
-    assert done >= 33
+    assert done >= 29
     assert worked >= done - 8  # some have nothing to extend, or one colour all round the matte
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", [_extend, _inpaint], ids=["extend", "inpaint"])
-def test_the_other_beachballs(shared_data, tmp_path, work):
+def test_the_other_large_files(shared_data, tmp_path, work):
     files = _files(shared_data)
     for name in sorted(ALIKE):
         folder = tmp_path / Path(name).stem

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from overscan.core.errors import PolicyError
-from overscan.core.rights import ModelFiles, SealedFiles, files_in, seal
+from overscan.core.rights import ModelFiles, SealedFiles, files_in, know_hashes, known_hashes, seal
 from overscan.core.rights import _weights as module
 
 CONTENT = bytes(range(256)) * 5000
@@ -100,3 +100,15 @@ def test_what_cannot_be_read_is_refused(model: Path) -> None:
     for name, path in (("gone", model / "gone"), ("folder", model / "unet")):
         with pytest.raises(PolicyError, match=f"'{name}' of the model cannot be read"):
             seal(ModelFiles(name="m", files={name: path}))
+
+
+def test_what_another_process_has_hashed_is_not_hashed_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_known", {})
+    name, path = "b.safetensors", model / "b.safetensors"
+    only = ModelFiles(name="m", files={name: path})
+    known = {seal(only).signatures[name]: "f" * 64}
+    know_hashes(known)
+    assert known_hashes() == known
+    assert seal(only).hashes == {name: "f" * 64}, "it was read all the same"
+    rewrite_and_set_back_the_time(path)
+    assert seal(only).hashes == {name: hashlib.sha256(b"c").hexdigest()}

@@ -3,18 +3,19 @@
 Importing this imports no torch; what needs it imports it when called.
 """
 
-from overscan.core.engines.diffusion.runtime._choose import Choice, Settings, choose
+from overscan.core.engines.diffusion.runtime._choose import Choice, Settings, choose, moved_out
 from overscan.core.engines.diffusion.runtime._devices import Device, devices
 from overscan.core.engines.diffusion.runtime._facts import ComponentFacts, ModelFacts, model_facts
 from overscan.core.engines.diffusion.runtime._libraries import surroundings
 from overscan.core.engines.diffusion.runtime._load import load_pipeline
 from overscan.core.engines.diffusion.runtime._need import Need, PartNeed, video_need
-from overscan.core.engines.diffusion.runtime._painting import OutOfMemoryError, painting
+from overscan.core.engines.diffusion.runtime._painting import painting
 from overscan.core.engines.diffusion.runtime._preview import LatentPreview
 from overscan.core.engines.diffusion.runtime._steps import late_start, listen, noise, step_hook
 from overscan.core.engines.diffusion.runtime._tensors import video_array, video_tensor
 from overscan.core.engines.diffusion.runtime._unlimited import decode_unlimited
 from overscan.core.engines.diffusion.runtime._warm import forget_models, warm_models
+from overscan.core.errors import OutOfMemoryError
 
 __all__ = [
     "Choice",
@@ -34,6 +35,7 @@ __all__ = [
     "listen",
     "load_pipeline",
     "model_facts",
+    "moved_out",
     "noise",
     "painting",
     "step_hook",

@@ -66,6 +66,15 @@ def settings_of(parameters: Mapping[str, ParameterValue]) -> Settings:
     )
 
 
+def moved_out(parameters: Mapping[str, ParameterValue], *, device: Device, frugal: int) -> Mapping[str, ParameterValue]:
+    """Decided `parameters` with so many steps further down the ladder of `OFFLOAD`, where the device has a memory of
+    its own. Only where weights wait differs, and no bit of the result."""
+    if not device.separate:
+        return parameters
+    rung = OFFLOAD.index(settings_of(parameters).offload) + frugal
+    return {**parameters, "offload": OFFLOAD[min(rung, len(OFFLOAD) - 1)]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What was decided for a job on a device."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from overscan.core.engines.diffusion.runtime._libraries import thread_count, torch_library
+from overscan.core.memory import memory
 
 _SHARE = 0.45
 """Part of the speed of a plain matrix product that a whole denoising step reaches: norms, copies, attention."""
@@ -54,7 +53,8 @@ def devices() -> tuple[Device, ...]:
     """The devices of this process, the best first; ``CUDA_VISIBLE_DEVICES`` is honoured. Imports torch."""
     torch = torch_library()
     found = []
-    machine, unused = _memory()
+    found_memory = memory()
+    machine, unused = found_memory.total, found_memory.free
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
@@ -148,57 +148,3 @@ def _held(kind: str) -> int:
     from overscan.core.engines.diffusion.runtime._warm import held_bytes
 
     return held_bytes(kind)
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of the machine's memory, and of it what can be had; both within the limit of a container."""
-    total, free = _machine()
-    for limit, used in _container():
-        if limit < total:
-            total = limit
-        free = min(free, max(0, limit - used))
-    return total, free
-
-
-def _machine() -> tuple[int, int]:
-    told = Path("/proc/meminfo")
-    if told.is_file():
-        facts = {}
-        for line in told.read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            facts[name] = int(value.split()[0]) * 1024
-        return facts["MemTotal"], facts.get("MemAvailable", facts["MemFree"])
-    if sys.platform == "win32":
-        return _windows_memory()
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return total, total * 3 // 4  # macOS tells what is free to privileged calls only
-
-
-def _container() -> list[tuple[int, int]]:
-    """Limit and use of the control group that this process is in, where it has any."""
-    found = []
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            found.append((int(Path(limit).read_text(encoding="ascii")), int(Path(used).read_text(encoding="ascii"))))
-        except (OSError, ValueError):  # none, or "max"
-            continue
-    return found
-
-
-def _windows_memory() -> tuple[int, int]:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in ("total", "free", "a", "b", "c", "d", "e")),
-        )
-
-    status = Status()
-    status.length = ctypes.sizeof(Status)
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined,unused-ignore]
-    return int(status.total), int(status.free)

@@ -9,15 +9,9 @@ from typing import Any
 
 from overscan.core.engines.diffusion.runtime._libraries import thread_count, torch_library
 from overscan.core.engines.diffusion.runtime._warm import forget_models, give_back
-from overscan.core.errors import OverscanError
+from overscan.core.errors import OutOfMemoryError
 
 _SAYS_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-
-
-class OutOfMemoryError(OverscanError):
-    """A window, or the model itself, did not fit into the memory of its device after all."""
-
-    code = "OUT_OF_MEMORY"
 
 
 @contextmanager

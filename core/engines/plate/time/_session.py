@@ -12,6 +12,7 @@ import cv2
 
 from overscan.core.engines._protocol import Context, Step
 from overscan.core.engines.plate._plan import search_range
+from overscan.core.engines.plate._spared import spared
 from overscan.core.engines.plate.light._exposure import solve_exposure
 from overscan.core.engines.plate.light._grain import GrainModel
 from overscan.core.engines.plate.light._grain_of_shot import grain_of_shot
@@ -44,14 +45,16 @@ class TimeSession:
         if found.shot is None:
             raise from_record(found.problems[0])
         self._shot: Shot = found.shot
-        self._threads = os.cpu_count() or 1
+        self._frugal = context.frugal
+        self._threads = spared(os.cpu_count() or 1, frugal=context.frugal)
         self._ends: dict[int, End] = {}
         # DIS cuts its work by the number of threads, and its result with it: one thread a pair, several pairs at once.
         cv2.setNumThreads(1)
 
     def serves(self, step: Step, context: Context) -> bool:
         """Whether this session is about the context's job, and the files of the step's frames are what they were."""
-        same = (self._job, self._work, self._cache) == (context.job, context.work_folder, context.cache_folder)
+        own = (self._job, self._work, self._cache, self._frugal)
+        same = own == (context.job, context.work_folder, context.cache_folder, context.frugal)
         near = step.frames
         if step.kind == RENDER:
             near = tuple(own for frame in step.frames for own in self._shot.around(frame))

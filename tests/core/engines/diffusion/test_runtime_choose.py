@@ -6,7 +6,7 @@ import pytest
 
 from overscan.core.engines.diffusion.families._wan_i2v import WanI2v
 from overscan.core.engines.diffusion.families._wan_vace import WanVace
-from overscan.core.engines.diffusion.runtime import Choice, ComponentFacts, Device, ModelFacts, Need, choose
+from overscan.core.engines.diffusion.runtime import Choice, ComponentFacts, Device, ModelFacts, Need, choose, moved_out
 from overscan.core.jobs import Continue, Job, OutputSpec
 
 GIB = 1024**3
@@ -205,3 +205,23 @@ def test_time_grows_with_steps_guidance_and_offload() -> None:
     )
     assert decided(many, gpu(80)).seconds > 3 * decided(few, gpu(80)).seconds
     assert decided(few, gpu(80), offload="sequential").seconds > decided(few, gpu(80)).seconds + 20
+
+
+@pytest.mark.parametrize(
+    ("offload", "frugal", "then"),
+    [
+        ("none", 0, "none"),
+        ("none", 1, "model"),
+        ("none", 2, "sequential"),
+        ("model", 1, "sequential"),
+        ("sequential", 2, "sequential"),
+    ],
+)
+def test_sparing_moves_weights_and_nothing_else(offload: str, frugal: int, then: str) -> None:
+    asked = {"precision": "bfloat16", "offload": offload, "tiling": "off", "attention": "native", "steps": 20}
+    assert moved_out(asked, device=gpu(24), frugal=frugal) == {**asked, "offload": then}
+
+
+def test_there_is_nowhere_to_move_weights_out_of_the_machines_own_memory() -> None:
+    asked = {"offload": "none"}
+    assert moved_out(asked, device=cpu(64), frugal=2) == asked

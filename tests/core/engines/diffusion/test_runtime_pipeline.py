@@ -18,6 +18,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from tiny import folder_bytes
 from tiny._wan import save_wan_vace
 
+from overscan.core import memory as _memory
 from overscan.core.engines.diffusion import runtime
 from overscan.core.engines.diffusion._family import PaintRequest
 from overscan.core.engines.diffusion.families._wan_vace import WanVace
@@ -243,8 +244,8 @@ def test_a_process_that_plans_counts_what_others_will_have_given_back(monkeypatc
 
     free = [8_000, 3_000, 9_000, 1_000]
     monkeypatch.setattr(_devices, "_most_free", {})
-    monkeypatch.setattr(_devices, "_machine", lambda: (10_000, free.pop(0)))
-    monkeypatch.setattr(_devices, "_container", list)
+    monkeypatch.setattr(_memory, "_machine", lambda: (10_000, free.pop(0)))
+    monkeypatch.setattr(_memory, "_container", list)
     monkeypatch.setenv("OVERSCAN_PLANS_ONLY", "1")
     assert [processor().free_bytes for _ in range(3)] == [8_000, 8_000, 9_000]
     monkeypatch.delenv("OVERSCAN_PLANS_ONLY")

@@ -1,0 +1,11 @@
+"""Checks any running service against the wire contract: ``python -m overscan.service.conformance --address …``.
+
+A client of `overscan.v1` and nothing else of the service: whoever writes a service of their own, or puts a proxy in
+front of this one, runs it to see whether front ends will get on with it. It makes its own small plate, and takes away
+again what it has made.
+"""
+
+from overscan.service.conformance._check import Check, Outcome, Result, all_checks, run
+from overscan.service.conformance._target import Target
+
+__all__ = ["Check", "Outcome", "Result", "Target", "all_checks", "run"]

@@ -1,0 +1,1 @@
+"""Migrations of the job store, run by Alembic where a store of an older version is opened."""

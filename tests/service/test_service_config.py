@@ -1,0 +1,176 @@
+"""Settings by file, variable and flag: what wins, what is refused, and what is shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from overscan.service import _config
+from overscan.service._config import Configuration, configure
+from overscan.service._config_show import documentation, refuse, show
+from overscan.service._errors import SettingsError
+from overscan.service._settings import Settings
+
+
+@pytest.fixture
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The machine's file and the user's, neither there yet."""
+    files = (tmp_path / "etc" / "service.toml", tmp_path / "user" / "service.toml")
+    for file in files:
+        file.parent.mkdir()
+    monkeypatch.setattr(_config, "usual_files", lambda: files)
+    return files
+
+
+def configured(
+    variables: Mapping[str, str] | None = None, *, file: Path | None = None, private: bool = False, **flags: str
+) -> Configuration:
+    return configure(flags=flags, file=file, private=private, environment=variables or {})
+
+
+def problems(variables: Mapping[str, str] | None = None, *, file: Path | None = None, **flags: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as refused:
+        configured(variables, file=file, **flags)
+    return refused.value.problems
+
+
+def test_flags_win_over_variables_over_the_users_file_over_the_machines(usual: tuple[Path, Path]) -> None:
+    usual[0].write_text('workers = 1\nlog_level = "DEBUG"\ncache_bytes_max = 1\ndevices = "cpu"\n')
+    usual[1].write_text("# mine\n\nworkers = 2\ncache_bytes_max = 2\nlog_level = 'WARNING'\n")
+    found = configured({"OVERSCAN_WORKERS": "3", "OVERSCAN_CACHE_BYTES_MAX": "3"}, workers="4")
+    assert (found.settings.workers, found.settings.cache_bytes_max) == (4, 3)
+    assert (found.settings.log_level, found.settings.devices) == ("WARNING", "cpu")
+    assert found.origins["workers"].kind == "flag"
+    assert str(found.origins["cache_bytes_max"]) == "OVERSCAN_CACHE_BYTES_MAX"
+    assert str(found.origins["log_level"]) == f"{usual[1]}:5"
+    assert str(found.origins["devices"]) == f"{usual[0]}:4"
+    assert "plan_seconds_max" not in found.origins
+    assert found.files == usual
+
+
+def test_a_named_file_replaces_both_usual_ones(usual: tuple[Path, Path], tmp_path: Path) -> None:
+    usual[0].write_text("workers = 1\n")
+    named, other = tmp_path / "named.toml", tmp_path / "other.toml"
+    named.write_text('devices = "cpu"\n')
+    other.write_text("workers = 7\n")
+    assert configured(file=named).settings.workers is None
+    assert configured({"OVERSCAN_CONFIG": str(other)}).settings.workers == 7
+    assert configured({"OVERSCAN_CONFIG": str(other)}, file=named).settings.workers is None
+    assert "cannot be read" in problems(file=tmp_path / "absent.toml")[0]
+
+
+def test_a_private_service_reads_no_usual_file(usual: tuple[Path, Path]) -> None:
+    usual[0].write_text('home = "/var/lib/overscan"\nlisten = "0.0.0.0:50551"\nnonsense = 1\n')
+    found = configured({"OVERSCAN_WORKERS": "2"}, private=True)
+    assert found.files == ()
+    assert found.settings.listen == ""
+    assert found.settings.workers == 2
+
+
+def test_says_all_that_is_wrong_with_its_line(usual: tuple[Path, Path]) -> None:
+    usual[0].write_text(
+        '# the farm\nwrokers = 2\nplan_seconds_max = "soon"\nlog_level = "LOUD"\n\n[metrics]\nlisten = 3\n'
+    )
+    found = problems({"OVERSCAN_WORKERS": "0"}, drain_seconds_max="-1", hmoe="x")
+    assert f"{usual[0]}:2: there is no setting 'wrokers'; did you mean 'workers'?" in found
+    assert any(line.startswith(f"{usual[0]}:3: plan_seconds_max: ") for line in found)
+    assert f"{usual[0]}:4: log_level: 'LOUD' is no log level; use DEBUG, INFO, WARNING, ERROR or CRITICAL" in found
+    assert any(line.startswith(f"{usual[0]}:6: there is no setting 'metrics'") for line in found)
+    assert any(line.startswith("OVERSCAN_WORKERS: workers: ") for line in found)
+    assert any(line.startswith("command line: drain_seconds_max: ") for line in found)
+    assert "command line: there is no setting 'hmoe'; did you mean 'home'?" in found
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"workers = \n", "this is no TOML"),
+        (b"workers = 1\nworkers = 2\n", "this is no TOML"),
+        (b"# \xff\n", "not UTF-8"),
+        (b"workers = true\n", "true and false mean nothing here"),
+        (b"workers = [2]\n", "workers"),
+        (b"#" * (1 << 21), "larger than"),
+    ],
+)
+def test_refuses_files(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "service.toml"
+    file.write_bytes(content)
+    (problem,) = problems(file=file)
+    assert problem.startswith(str(file))
+    assert words in problem
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such mode")
+def test_refuses_a_file_that_everybody_may_change(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text("workers = 1\n")
+    file.chmod(0o666)
+    assert "everybody may change" in problems(file=file)[0]
+
+
+def test_remarks_on_variables_that_look_mistyped() -> None:
+    found = configured(
+        {"OVERSCAN_WORKRES": "2", "OVERSCAN_ADDRESS": "x", "OVERSCAN_TOKEN": "x", "OVERSCAN_NUKE_CACHE": "x"}
+    )
+    assert found.remarks == ("OVERSCAN_WORKRES is no setting; did you mean OVERSCAN_WORKERS?",)
+
+
+def test_lists_are_toml_in_files_and_json_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text(f'roots_read = ["{tmp_path}"]\n')
+    assert configured(file=file).settings.roots_read == (tmp_path.resolve(),)
+    assert configured({"OVERSCAN_ROOTS_READ": json.dumps([str(tmp_path)])}).settings.roots_read == (tmp_path.resolve(),)
+    assert "no JSON" in problems({"OVERSCAN_ROOTS_READ": "[nonsense"})[0]
+
+
+def test_a_secret_is_read_from_the_file_that_is_named_and_shown_to_nobody(tmp_path: Path) -> None:
+    secret, file = tmp_path / "database", tmp_path / "service.toml"
+    secret.write_text("postgresql://overscan:hunter2@db/overscan\n")
+    file.write_text(f'database_url_file = "{secret}"\n')
+    for found in (configured(file=file), configured({"OVERSCAN_DATABASE_URL_FILE": str(secret)})):
+        assert "hunter2" in str(found.settings.database_url)
+        shown = "\n".join(show(found))
+        assert "hunter2" not in shown
+        assert "overscan:(hidden)@db" in shown
+    again = configured({"OVERSCAN_DATABASE_URL": "postgresql://other@db/x"}, file=file)
+    assert "other@db" in str(again.settings.database_url), "a variable wins over a file, whichever way it is written"
+    assert "cannot be read" in problems({"OVERSCAN_DATABASE_URL_FILE": str(tmp_path / "absent")})[0]
+
+
+def test_every_setting_is_explained() -> None:
+    said = documentation()
+    assert set(said) == set(Settings.model_fields)
+    assert not [name for name, text in said.items() if len(text) < 20]
+
+
+def test_shows_every_setting_with_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text("workers = 3\n")
+    lines = [json.loads(line) for line in show(configured({"OVERSCAN_DEVICES": "cpu"}, file=file))]
+    settings = {line["name"]: line for line in lines if line["type"] == "setting"}
+    assert set(settings) == set(Settings.model_fields)
+    workers, devices = settings["workers"], settings["devices"]
+    assert (workers["value"], workers["origin"], workers["where"], workers["line"]) == (3, "file", str(file), 1)
+    assert (devices["value"], devices["origin"], devices["where"]) == ("cpu", "variable", "OVERSCAN_DEVICES")
+    assert settings["plan_seconds_max"]["origin"] == "default"
+    assert json.loads(next(iter(refuse(("no",)))))["code"] == "SETTINGS"
+
+
+def test_shows_settings_without_a_service_and_touches_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ended = subprocess.run(
+        [sys.executable, "-m", "overscan.service", "--home", str(home), "--private", "--show-config"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 0
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert next(line for line in lines if line.get("name") == "home")["value"] == str(home)
+    assert not home.exists()

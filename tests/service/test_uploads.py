@@ -1,0 +1,137 @@
+"""Uploads as folders: whose they are, how much they may take, how long they stay."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from overscan.core.errors import DiskFullError
+from overscan.service import _arrivals as arrivals
+from overscan.service._chunk_codec import DownloadBuffer, read_upload_chunk
+from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError
+from overscan.service._uploads import Upload, Uploads
+from overscan.v1 import frame_service_pb2 as pb
+
+DATA = b"frame" * 1000
+HASH = hashlib.sha256(DATA).digest()
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Uploads:
+    return Uploads(folder=tmp_path, bytes_max=12_000)
+
+
+def put(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) -> None:
+    uploads.charge(upload, len(data))
+    with uploads.arrival(upload, frame) as arrival:
+        arrival.add(memoryview(data), offset=0)
+        assert arrival.finish(size=len(data), sha256=hashlib.sha256(data).digest())
+
+
+def test_a_user_sees_their_own_only(uploads: Uploads) -> None:
+    own = uploads.create(user="ann", name="a.%04d.exr", frames=(1, 2))
+    assert uploads.find(upload_id=own.id, user="ann") == own
+    assert uploads.find(upload_id=own.id, user=None) == own, "whoever runs the service sees all"
+    for stranger in ("ben", ""):
+        with pytest.raises(UnknownUploadError):
+            uploads.find(upload_id=own.id, user=stranger)
+        with pytest.raises(UnknownUploadError):
+            uploads.whole(upload_id=own.id, frames=None, user=stranger, field="plate.upload_id")
+
+
+def test_knowing_a_hash_is_not_having_a_file(uploads: Uploads) -> None:
+    put(uploads, uploads.create(user="ann", name="a.%04d.exr", frames=(1,)))
+    for user, known in (("ben", False), ("ann", True)):
+        other = uploads.create(user=user, name="b.%04d.exr", frames=(7,))
+        with uploads.arrival(other, 7) as arrival:
+            assert arrival.finish(size=len(DATA), sha256=HASH) is known
+        assert other.file(7).exists() is known
+
+
+def test_a_quota_is_each_users_own(uploads: Uploads) -> None:
+    own = uploads.create(user="ann", name="a.%04d.exr", frames=(1, 2, 3))
+    put(uploads, own, 1)
+    put(uploads, own, 2)
+    with pytest.raises(QuotaError):
+        put(uploads, own, 3)
+    put(uploads, uploads.create(user="ben", name="a.%04d.exr", frames=(3,)), 3)
+    uploads.remove(upload_id=own.id)
+    put(uploads, uploads.create(user="ann", name="a.%04d.exr", frames=(3,)), 3)
+
+
+def test_what_nobody_used_for_long_goes_but_what_a_job_needs_stays(uploads: Uploads, tmp_path: Path) -> None:
+    old, needed, new = (uploads.create(user="", name=f"{name}.exr", frames=(1,)) for name in "abc")
+    for upload in (old, needed, new):
+        put(uploads, upload, 1, upload.id.encode())
+    for upload in (old, needed):
+        long_ago = time.time() - 20 * 24 * 3600
+        os.utime(upload.folder / "upload.json", (long_ago, long_ago))
+    uploads.tidy(days_max=14, needed=frozenset({needed.id}))
+    assert [upload.folder.exists() for upload in (old, needed, new)] == [False, True, True]
+    assert len(list(tmp_path.glob("pool/*/*"))) == 2, "what no upload has any more goes from the pool"
+
+
+def test_a_full_disk_loses_nothing_of_what_was_there(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = uploads.create(user="", name="a.exr", frames=(1,))
+    with uploads.arrival(upload, 1) as arrival:
+        arrival.add(memoryview(DATA[:1000]), offset=0)
+        real, calls = os.write, []
+
+        def full(descriptor: int, data: memoryview) -> int:
+            calls.append(len(data))
+            if len(calls) > 1:
+                raise OSError(28, "No space left on device")
+            return real(descriptor, data[:500])
+
+        arrival.add(memoryview(b""), offset=1000)
+        monkeypatch.setattr(arrivals.os, "write", full)
+        arrival.add(memoryview(DATA[1000:]), offset=1000)
+        with pytest.raises(DiskFullError):
+            arrival.finish(size=len(DATA), sha256=HASH)
+        monkeypatch.undo()
+    assert list(uploads.arrived(upload)) == [(1, 1000, False)]
+    with uploads.arrival(upload, 1) as arrival:
+        arrival.add(memoryview(DATA[1000:]), offset=1000)
+        assert arrival.finish(size=len(DATA), sha256=HASH), "bytes from before are hashed from the disk"
+    assert upload.file(1).read_bytes() == DATA
+
+
+def test_a_damaged_file_has_to_come_again(uploads: Uploads) -> None:
+    upload = uploads.create(user="", name="a.exr", frames=(1,))
+    with uploads.arrival(upload, 1) as arrival:
+        arrival.add(memoryview(DATA[:-1] + b"x"), offset=0)
+        with pytest.raises(UploadDamagedError):
+            arrival.finish(size=len(DATA), sha256=HASH)
+    assert not list(uploads.arrived(upload))
+    put(uploads, upload)
+
+
+def test_our_own_codecs_say_what_protobuf_says() -> None:
+    for data in (b"", b"x", bytes(range(256)) * 4096):
+        message = pb.UploadFramesRequest(
+            upload_id="ü" * 20, frame=-7, offset=2**40, data=data, total_size=2**41, sha256=HASH
+        )
+        chunk = read_upload_chunk(message.SerializeToString())
+        read = (chunk.upload_id, chunk.frame, chunk.offset, bytes(chunk.data), chunk.total_size, chunk.sha256)
+        assert read == ("ü" * 20, -7, 2**40, data, 2**41, HASH)
+        buffer = DownloadBuffer(size=1 << 20)
+
+        def give(view: memoryview, data: bytes = data) -> int:
+            view[: len(data)] = data
+            return len(data)
+
+        buffer.fill(give, most=1 << 20)
+        made = pb.DownloadFrameResponse.FromString(buffer.message(offset=5, total_size=9, sha256=HASH))
+        assert made == pb.DownloadFrameResponse(offset=5, data=data, total_size=9, sha256=HASH)
+
+
+@pytest.mark.parametrize("raw", [b"\x22\x05abc", b"\x22", b"\xff" * 12, b"\x0b", b"\x09abc", b"\x0a\x01\xff"])
+def test_what_is_no_message_is_refused(raw: bytes) -> None:
+    from google.protobuf.message import DecodeError
+
+    with pytest.raises(DecodeError):
+        read_upload_chunk(raw)
