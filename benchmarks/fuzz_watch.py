@@ -36,6 +36,7 @@ _OF_GRPC = {
 """Statuses that gRPC gives by itself, and then without our details."""
 _DEFECTS = {"INTERNAL", "ENGINE_FAULT", "STEP_FAILED"}
 _PAST = 1_000_000_000
+_SHOWN = 40
 
 
 @dataclass
@@ -48,13 +49,17 @@ class Tally:
     seconds_max: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+    """Calls that took longer."""
     service_bytes: int = 0
     worker_bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, outcome: str, seconds: float) -> None:
-        """Note what a call ended as."""
+    def count(self, outcome: str, seconds: float, label: str = "") -> None:
+        """Note what a call ended as, and whether it was slow."""
         with self._lock:
+            if seconds > self.limit:
+                self.slow.append(f"{label} took {seconds:.1f} s and ended as {outcome}")
             self.calls += 1
             self.seconds_max = max(self.seconds_max, seconds)
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
@@ -71,8 +76,9 @@ class Tally:
             f"{self.calls} calls, the longest {self.seconds_max:.2f} s; "
             f"the service took {self.service_bytes >> 20} MiB, a worker {self.worker_bytes >> 20} MiB",
             "  ".join(f"{name} {count}" for name, count in most),
-            *(f"WRONG {one}" for one in self.wrong[:40]),
-            f"{len(self.wrong)} wrong",
+            *(f"WRONG {one}" for one in self.wrong[:_SHOWN]),
+            *(f"SLOW {one}" for one in self.slow[:_SHOWN]),
+            f"{len(self.wrong)} wrong, {len(self.slow)} slower than {self.limit:g} s",
         ]
 
 

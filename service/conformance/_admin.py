@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from functools import partial
 
 import grpc
 
@@ -14,8 +15,8 @@ from overscan.v1 import admin_service_pb2 as pb
 from overscan.v1.job_pb2 import JobState
 
 
-def _role(target: Target) -> pb.Role:
-    role: pb.Role = target.ask(target.admin.GetCaller, pb.GetCallerRequest()).role
+def _role(target: Target) -> pb.Role.ValueType:
+    role: pb.Role.ValueType = target.ask(target.admin.GetCaller, pb.GetCallerRequest()).role
     return role
 
 
@@ -42,7 +43,7 @@ def only_admins(target: Target) -> None:
         (target.admin.Purge, pb.PurgeRequest(show="no-such-show", dry_run=True)),
     ):
         expect_refusal(
-            lambda method=method, request=request: target.ask(method, request),
+            partial(target.ask, method, request),
             status=grpc.StatusCode.PERMISSION_DENIED,
             reason="NOT_ALLOWED",
         )

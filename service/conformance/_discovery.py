@@ -102,7 +102,7 @@ def implemented(target: Target) -> None:
 @check("discovery.unknown_method")
 def unknown_method(target: Target) -> None:
     """A method that the contract has not is UNIMPLEMENTED."""
-    call = target.channel.unary_unary("/overscan.v1.GenerationService/NoSuchMethod")
+    call: Any = target.channel.unary_unary("/overscan.v1.GenerationService/NoSuchMethod")
     expect_refusal(lambda: target.ask(call, b""), status=grpc.StatusCode.UNIMPLEMENTED)
 
 
@@ -126,9 +126,8 @@ def _signatures(file: descriptor_pb2.FileDescriptorProto) -> set[str]:
 def _status_of(target: Target, method: MethodDescriptor) -> grpc.StatusCode:
     request = _HARMLESS.get(method.name) or GetMessageClass(method.input_type)()
     path = f"/{method.containing_service.full_name}/{method.name}"
-    call = target.channel.stream_stream(path)(
-        iter([request.SerializeToString()]), timeout=30.0, metadata=target.metadata
-    )
+    method_call: Any = target.channel.stream_stream(path)
+    call = method_call(iter([request.SerializeToString()]), timeout=30.0, metadata=target.metadata)
     try:
         for _ in call:
             call.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -40,7 +41,7 @@ def unknown_job(target: Target) -> None:
         (target.frames.DeleteResult, frame_pb.DeleteResultRequest(job_id=_NOBODY)),
     ):
         expect_refusal(
-            lambda method=method, request=request: target.stream(method, request, seconds=30.0),
+            partial(target.stream, method, request, seconds=30.0),
             status=grpc.StatusCode.NOT_FOUND,
             reason="UNKNOWN_JOB",
         )
@@ -133,7 +134,7 @@ def page_token(target: Target) -> None:
     for token in ("x", "-1", "9" * 40, "1; DROP TABLE jobs"):
         request = pb.ListJobsRequest(page_token=token)
         expect_refusal(
-            lambda request=request: target.ask(target.jobs.ListJobs, request),
+            partial(target.ask, target.jobs.ListJobs, request),
             status=_BAD,
             reason="INVALID_JOB",
             field="page_token",

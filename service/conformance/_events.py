@@ -15,7 +15,7 @@ _LASTING = ("state_changed", "frame_finished", "warning")
 """Kinds of events that no later one makes needless, so that nobody may miss them."""
 
 
-def _states(events: list[JobEvent] | tuple[JobEvent, ...]) -> list[JobState]:
+def _states(events: list[JobEvent] | tuple[JobEvent, ...]) -> list[JobState.ValueType]:
     return [event.state_changed.state for event in events if event.HasField("state_changed")]
 
 

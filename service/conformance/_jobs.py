@@ -153,7 +153,7 @@ def filter_jobs(target: Target) -> None:
     """Lists are by state and by label, all of what is asked together."""
     job, _, _ = target.finished
 
-    def listed(state: JobState, show: str) -> list[str]:
+    def listed(state: JobState.ValueType, show: str) -> list[str]:
         request = pb.ListJobsRequest(states=[state])
         request.labels.show = show
         return [one.id for one in target.ask(target.jobs.ListJobs, request).jobs]

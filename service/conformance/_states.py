@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import grpc
@@ -22,7 +23,7 @@ _NOBODY = "ffffffffffffffffffffffffffffffff"
 _GOING = {JobState.JOB_STATE_QUEUED, JobState.JOB_STATE_RUNNING, JobState.JOB_STATE_VERIFYING}
 
 
-def _await(target: Target, job_id: str, states: Collection[JobState]) -> Job:
+def _await(target: Target, job_id: str, states: Collection[JobState.ValueType]) -> Job:
     end = time.monotonic() + _WAIT_SECONDS
     while True:
         job = target.get(job_id)
@@ -48,7 +49,7 @@ def _resume(target: Target, job_id: str) -> Job:
     return job
 
 
-def _named(state: JobState) -> str:
+def _named(state: JobState.ValueType) -> str:
     return JobState.Name(state)
 
 
@@ -155,7 +156,7 @@ def pause_ended(target: Target) -> None:
         (target.jobs.MoveJob, pb.MoveJobRequest(job_id=job.id, first=True)),
     ):
         expect_refusal(
-            lambda method=method, request=request: target.ask(method, request),
+            partial(target.ask, method, request),
             status=grpc.StatusCode.FAILED_PRECONDITION,
             reason="JOB_ENDED",
         )

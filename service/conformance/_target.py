@@ -62,8 +62,8 @@ class Target:
         self.engines = EngineServiceStub(self.channel)
         self.frames = FrameServiceStub(self.channel)
         self.admin = AdminServiceStub(self.channel)
-        self.health = HealthStub(self.channel)
-        self.reflection = ServerReflectionStub(self.channel)
+        self.health: Any = HealthStub(self.channel)
+        self.reflection: Any = ServerReflectionStub(self.channel)
         self.show = f"conformance-{uuid.uuid4().hex[:12]}"
         self.shared = Path(tempfile.mkdtemp(prefix="conformance-", dir=shared)).resolve() if shared else None
         self._shots: dict[int, Shot] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -157,10 +158,10 @@ def unknown_upload(target: Target) -> None:
     """An upload that is not there is NOT_FOUND for every method, and a job that names it is refused."""
     for upload_id in (_NOBODY, "", "..", "../../etc"):
         chunk = UploadFramesRequest(upload_id=upload_id, frame=1, data=b"x")
-        _refused_upload(target, lambda upload_id=upload_id: _arrived(target, upload_id))
-        _refused_upload(target, lambda chunk=chunk: _send(target, [chunk]))
+        _refused_upload(target, partial(_arrived, target, upload_id))
+        _refused_upload(target, partial(_send, target, [chunk]))
         request = pb.DeleteUploadRequest(upload_id=upload_id)
-        _refused_upload(target, lambda request=request: target.ask(target.frames.DeleteUpload, request))
+        _refused_upload(target, partial(target.ask, target.frames.DeleteUpload, request))
     spec = target.spec()
     spec.plate.upload_id = _NOBODY
     found = expect_refusal(
@@ -238,7 +239,7 @@ def no_such_file(target: Target) -> None:
         requests.append(pb.DownloadFrameRequest(job_id=job.id, name=name))
     for request in requests:
         expect_refusal(
-            lambda request=request: target.stream(target.frames.DownloadFrame, request, seconds=30.0),
+            partial(target.stream, target.frames.DownloadFrame, request, seconds=30.0),
             status={grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT},
         )
 
@@ -263,6 +264,6 @@ def list_files(target: Target) -> None:
     if not names:
         raise NotApplicableError("the result has no files")
     for one in whole:
-        request = pb.DownloadFrameRequest(job_id=job.id, name=one.name)
-        data = b"".join(c.data for c in target.stream(target.frames.DownloadFrame, request, seconds=30.0))
+        named = pb.DownloadFrameRequest(job_id=job.id, name=one.name)
+        data = b"".join(c.data for c in target.stream(target.frames.DownloadFrame, named, seconds=30.0))
         expect(len(data) == one.size, f"{one.name} has {len(data)} bytes, not {one.size}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,16 +26,16 @@ _LATE = 2.0
 def garbage(target: Target) -> None:
     """A request that is no message is refused in words, and the service goes on."""
     for path in ("GenerationService/GetJob", "GenerationService/CreateJob", "EngineService/GetEngine"):
-        call = target.channel.unary_unary(f"/overscan.v1.{path}")
+        call: Any = target.channel.unary_unary(f"/overscan.v1.{path}")
         statuses = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL}
-        expect_refusal(lambda call=call: target.ask(call, _GARBAGE), status=statuses)
+        expect_refusal(partial(target.ask, call, _GARBAGE), status=statuses)
     _expect_alive(target)
 
 
 @check("wire.unknown_fields")
 def unknown_fields(target: Target) -> None:
     """A field from a newer contract is passed over."""
-    call = target.channel.unary_unary(
+    call: Any = target.channel.unary_unary(
         "/overscan.v1.GenerationService/ListJobs", response_deserializer=pb.ListJobsResponse.FromString
     )
     request = pb.ListJobsRequest(page_size=1).SerializeToString()
@@ -61,7 +62,7 @@ def deadline(target: Target) -> None:
         ):
             started = time.monotonic()
             expect_refusal(
-                lambda method=method, request=request: target.stream(method, request, seconds=1.0),
+                partial(target.stream, method, request, seconds=1.0),
                 status=grpc.StatusCode.DEADLINE_EXCEEDED,
             )
             expect(time.monotonic() - started < 1.0 + _LATE, "the call ended long after its deadline.")

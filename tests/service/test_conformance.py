@@ -84,8 +84,8 @@ def test_our_service_conforms_without_shared_storage(loopback: Service) -> None:
     done = command("--address", loopback.address, "--token", loopback.token, "--only", "jobs", "--only", "transfers")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok   jobs.plate_is_sacred" in done.stdout
-    uploads = loopback.home / "uploads"
-    assert not uploads.is_dir() or not [one for one in uploads.iterdir() if one.is_dir()]
+    assert not [one for one in (loopback.home / "uploads").rglob("*") if one.is_file() and "pool" not in one.parts]
+    assert not [one for one in (loopback.home / "results").rglob("*") if one.is_file()]
 
 
 def test_a_proxy_that_changes_nothing_is_not_noticed(target: Target, proxy: LyingProxy) -> None:
