@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from overscan.service._config import Configuration, configure
 from overscan.service._errors import SettingsError
+from overscan.service.operations.config import Configuration, configure
 
 EXIT_REFUSED = 78
 """EX_CONFIG of sysexits.h: the service cannot run as it was told to."""
@@ -37,7 +37,7 @@ def main() -> int:
         configuration = configure(flags=flags, file=file, private=given.private)
     except SettingsError as error:
         if given.show_config or given.check_config:
-            from overscan.service._config_show import refuse
+            from overscan.service.operations.config_show import refuse
 
             print("\n".join(refuse(error.problems)))
         else:
@@ -45,7 +45,7 @@ def main() -> int:
                 print(f"overscan serve: {problem}", file=sys.stderr)
         return EXIT_REFUSED
     if given.show_config or given.check_config:
-        from overscan.service._config_show import show
+        from overscan.service.operations.config_show import show
 
         print("\n".join(show(configuration)))
         return 0
@@ -55,8 +55,8 @@ def main() -> int:
 def _serve(configuration: Configuration) -> int:
     import logging
 
-    from overscan.service._logging import set_up_logging
     from overscan.service._server import serve
+    from overscan.service.operations.logs import set_up_logging
 
     settings = configuration.settings
     try:

@@ -11,9 +11,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from overscan.core.errors import ErrorRecord, OverscanError, from_record
-from overscan.service._brief import shorten
-from overscan.service._faults import Trouble
-from overscan.service._logging import request_id
+from overscan.service.calls.brief import shorten
+from overscan.service.operations.logs import request_id
+from overscan.service.scheduling.faults import Trouble
 
 DOMAIN = "overscan"
 REQUEST_ID = "overscan-request-id"

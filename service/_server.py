@@ -13,36 +13,36 @@ import threading
 import grpc
 
 from overscan.core.errors import OverscanError
-from overscan.service._address import choose_address
-from overscan.service._admin import AdminServicer
-from overscan.service._binding import Bound, bind, make_guard
-from overscan.service._calls import CallObserver
-from overscan.service._devices import render_devices
-from overscan.service._drain import Drain
-from overscan.service._endpoint import build_server
-from overscan.service._engines import EngineServicer
 from overscan.service._errors import StoreUnavailableError
-from overscan.service._events import EventLog
-from overscan.service._exporter import start_exporter
-from overscan.service._frame_service import FrameServicer, add_frames_to_server
-from overscan.service._generation import GenerationServicer
-from overscan.service._inspector import Inspector
-from overscan.service._locks import FileLock
-from overscan.service._notify import Notifier
-from overscan.service._path_interceptor import PathInterceptor
-from overscan.service._path_map import PathMap
-from overscan.service._places import make_places
-from overscan.service._purge import Purger
-from overscan.service._quotas import Quotas
-from overscan.service._readiness import Readiness
-from overscan.service._results import Results
-from overscan.service._rpc import Activity
-from overscan.service._scheduler import Scheduler
 from overscan.service._settings import Settings
-from overscan.service._slots import Slot
-from overscan.service._store import open_store
-from overscan.service._tidy import Tidier
-from overscan.service._workers import Stop
+from overscan.service.calls.admin import AdminServicer
+from overscan.service.calls.endpoint import build_server
+from overscan.service.calls.engines import EngineServicer
+from overscan.service.calls.frames import FrameServicer, add_frames_to_server
+from overscan.service.calls.generation import GenerationServicer
+from overscan.service.calls.observer import CallObserver
+from overscan.service.calls.rpc import Activity
+from overscan.service.operations.drain import Drain
+from overscan.service.operations.exporter import start_exporter
+from overscan.service.operations.notify import Notifier
+from overscan.service.operations.readiness import Readiness
+from overscan.service.paths.interceptor import PathInterceptor
+from overscan.service.paths.path_map import PathMap
+from overscan.service.retention.purge import Purger
+from overscan.service.retention.tidy import Tidier
+from overscan.service.scheduling.scheduler import Scheduler
+from overscan.service.security.address import choose_address
+from overscan.service.security.binding import Bound, bind, make_guard
+from overscan.service.security.quotas import Quotas
+from overscan.service.store.events import EventLog
+from overscan.service.store.store import open_store
+from overscan.service.transfers.places import make_places
+from overscan.service.transfers.results import Results
+from overscan.service.workers.devices import render_devices
+from overscan.service.workers.inspector import Inspector
+from overscan.service.workers.locks import FileLock
+from overscan.service.workers.slots import Slot
+from overscan.service.workers.worker import Stop
 from overscan.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from overscan.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
 from overscan.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server

@@ -1,4 +1,4 @@
-"""What the service can be told, and where it keeps things. Where the values come from is `_config`'s business."""
+"""What the service can be told, and where it keeps things. `operations.config` knows where the values come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from overscan.core.orders import KeySource
-from overscan.service._path_map import PathMapping
+from overscan.service.paths.path_map import PathMapping
 
 
 def default_home() -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 import OpenImageIO
 import psutil
 
-from overscan.service._worker_process import _kernels
+from overscan.service.workers.process import _kernels
 
 LIMIT_SECONDS = 120
 

@@ -9,7 +9,7 @@ from overscan.cli._exit import ExitCode
 from overscan.cli._report import Outcome, Report
 from overscan.cli._words import columns, plural
 
-_MODULE = "_users_command"
+_MODULE = "security.users_command"
 
 
 def add(name: str, *, role: str, days: float | None, report: Report) -> Outcome:

@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT / "tests" / "service"))
 from guarded import add_user  # noqa: E402
 from serving import FIRST, Service, running_services  # noqa: E402
 
-from overscan.service._message_limits import BYTES_MAX  # noqa: E402
-from overscan.service._roles import CHANGES, LEAST_ROLES  # noqa: E402
 from overscan.service._settings import Settings  # noqa: E402
+from overscan.service.security.message_limits import BYTES_MAX  # noqa: E402
+from overscan.service.security.roles import CHANGES, LEAST_ROLES  # noqa: E402
 from overscan.v1.geometry_pb2 import Size  # noqa: E402
 from overscan.v1.job_pb2 import JobSpec, JobState  # noqa: E402
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from overscan.service._config import configure
+from overscan.service.operations.config import configure
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "packaging" / "systemd" / "overscan.service"

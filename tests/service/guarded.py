@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from overscan.service._users_command import main
+from overscan.service.security.users_command import main
 
 
 def users(home: Path, *arguments: str) -> list[dict[str, object]]:

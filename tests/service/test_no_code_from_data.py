@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from overscan.service import _messages as messages
+from overscan.service.workers import messages
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("core", "service", "plugins")
-PICKLES = {"service/_messages.py", "service/_workers.py"}
+PICKLES = {"service/workers/messages.py", "service/workers/worker.py"}
 """The one module that reads pickles, of the service's own workers, with a reader that builds our plain types only; and
 the one that names its error."""
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
@@ -122,7 +122,7 @@ def test_raw_opcodes_reach_nothing_either() -> None:
         b"cos\nsystem\n(S'true'\ntR.",
         b"cbuiltins\neval\n(S'1'\ntR.",
         b"coverscan.core.errors\nfrom_record\n.",
-        b"coverscan.service._messages\npickle.loads\n.",
+        b"coverscan.service.workers.messages\npickle.loads\n.",
         b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93\x8c\x08builtins\x8c\x04eval\x93.",
         b"coverscan.core.jobs\nJob.__init__.__globals__\n.",
     ):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from serving import FIRST, Service
 
 from overscan.service._errors import UnmappedPathError
-from overscan.service._path_map import PathMap, PathMapping, Platform
+from overscan.service.paths.path_map import PathMap, PathMapping, Platform
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 

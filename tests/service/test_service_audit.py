@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from overscan.service._audit import AuditLog, check_audit, put_aside
 from overscan.service._errors import AuditError
+from overscan.service.security.audit import AuditLog, check_audit, put_aside
 
 
 def log_at(path: Path, bytes_max: int = 1 << 20) -> AuditLog:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from overscan.service import _config
-from overscan.service._config import Configuration, configure
-from overscan.service._config_show import documentation, refuse, show
 from overscan.service._errors import SettingsError
 from overscan.service._settings import Settings
+from overscan.service.operations import config as _config
+from overscan.service.operations.config import Configuration, configure
+from overscan.service.operations.config_show import documentation, refuse, show
 
 
 @pytest.fixture

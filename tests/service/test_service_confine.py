@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from overscan.core.errors import PolicyError
-from overscan.service._confine import confined
+from overscan.service.workers.confine import confined
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "MODEL.CKPT", "pytorch_model.bin", "net.H5"])

@@ -18,7 +18,7 @@ from overscan.core import controls as core
 from overscan.core.controls import Camera, CameraSample, Controls, PointTrajectory, TrajectoryPoint
 from overscan.core.jobs import MatteSource, SequenceSource
 from overscan.core.media import ImageSource
-from overscan.service._spec import to_job
+from overscan.service.wire.spec import to_job
 from overscan.v1 import controls_pb2 as wire
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.controls_pb2 import TrajectoryPoint as WirePoint

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from overscan.core.engines import Plan, Step
-from overscan.service._convert import plan_to_wire, without_steps
-from overscan.service._describe import describe_job
-from overscan.service._events import EventLog
-from overscan.service._scheduler import Scheduler
 from overscan.service._settings import Settings
-from overscan.service._store import open_store
-from overscan.service._writer import NewJob
+from overscan.service.scheduling.scheduler import Scheduler
+from overscan.service.store.events import EventLog
+from overscan.service.store.store import open_store
+from overscan.service.store.writer import NewJob
+from overscan.service.wire.convert import plan_to_wire, without_steps
+from overscan.service.wire.describe import describe_job
 from overscan.v1.job_pb2 import FrameState, Job, JobSpec, JobState
 
 MESSAGE_BYTES_MAX = 4 << 20

@@ -13,9 +13,9 @@ from serving import Service
 
 from overscan.core.errors import ErrorRecord, InvalidJobError, OutsideRootsError
 from overscan.core.plates import Sequence
-from overscan.service._brief import shorten
 from overscan.service._errors import PlanRefusedError, to_status
-from overscan.service._roots import Roots
+from overscan.service.calls.brief import shorten
+from overscan.service.security.roots import Roots
 from overscan.v1 import admin_service_pb2 as admin_pb
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.admin_service_pb2_grpc import AdminServiceStub

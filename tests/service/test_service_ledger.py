@@ -14,7 +14,7 @@ from overscan.core.errors import OverscanError, PolicyError, PolicyFileError
 from overscan.core.jobs import Extend, Job, OutputSpec, SequenceSource
 from overscan.core.ledger import Asset, AssetFile, AssetKind, Ledger, Revocation
 from overscan.core.plates import sha256_of
-from overscan.service._policy import cleared, cleared_plan
+from overscan.service.workers.policy import cleared, cleared_plan
 
 
 def test_a_revocation_stops_a_job_that_was_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

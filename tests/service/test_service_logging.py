@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from overscan.service._logging import JsonForm, TextForm, add_context, log_context, request_id
+from overscan.service.operations.logs import JsonForm, TextForm, add_context, log_context, request_id
 
 Logged = Callable[[], str]
 

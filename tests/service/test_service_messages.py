@@ -15,11 +15,11 @@ import pytest
 from overscan.core.engines import Estimate, Notice, Plan, Step
 from overscan.core.geometry import Window
 from overscan.core.jobs import Task
-from overscan.service import _messages as messages
 from overscan.service._errors import EngineFaultError
-from overscan.service._frame_sets import read_frames, write_frames
-from overscan.service._job_run import check_plan
-from overscan.service._spec import output_key
+from overscan.service.scheduling.job_run import check_plan
+from overscan.service.wire.frame_sets import read_frames, write_frames
+from overscan.service.wire.spec import output_key
+from overscan.service.workers import messages
 from overscan.v1.frames_pb2 import FrameRange
 
 

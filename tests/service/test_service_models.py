@@ -22,13 +22,14 @@ from overscan.core.engines import Plan
 from overscan.core.errors import ModelError
 from overscan.core.models import Library, library
 from overscan.core.rights.__main__ import main as rights
-from overscan.service import _devices, _workers
-from overscan.service._devices import device_environment, render_devices
 from overscan.service._errors import UnsupportedError
-from overscan.service._messages import Finished, MakePlan
 from overscan.service._settings import Settings
-from overscan.service._spec import to_job
-from overscan.service._workers import Stop, Worker
+from overscan.service.wire.spec import to_job
+from overscan.service.workers import devices as _devices
+from overscan.service.workers import worker as _workers
+from overscan.service.workers.devices import device_environment, render_devices
+from overscan.service.workers.messages import Finished, MakePlan
+from overscan.service.workers.worker import Stop, Worker
 from overscan.v1 import engine_service_pb2 as engines_pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 

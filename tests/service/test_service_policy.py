@@ -24,7 +24,7 @@ from overscan.core.engines import Plan, Step
 from overscan.core.jobs import Extend, Job, Labels, OutputSpec, SequenceSource
 from overscan.core.rights import Decision, card_digest, load_cards
 from overscan.core.rights._lock import lock_digest
-from overscan.service import _messages as messages
+from overscan.service.workers import messages
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.frames_pb2 import FrameRange
 from overscan.v1.geometry_pb2 import Size
@@ -215,7 +215,7 @@ class World:
         )
         with subprocess.Popen(
             [
-                *(sys.executable, "-m", "overscan.service._worker_main"),
+                *(sys.executable, "-m", "overscan.service.workers.main"),
                 *("--lock", str(self.folder / "lock"), "--parent", str(os.getpid())),
             ],
             stdin=subprocess.PIPE,

@@ -15,7 +15,7 @@ import pytest
 from serving import Service, wait_for
 
 from overscan.core.jobs import Extend, Job, OutputSpec, SequenceSource
-from overscan.service._previews import PREVIEW_BYTES_MAX, Previews
+from overscan.service.workers.previews import PREVIEW_BYTES_MAX, Previews
 from overscan.v1.job_pb2 import JobSpec, JobState
 
 
@@ -134,7 +134,7 @@ def test_not_more_than_one_a_second_and_less_where_they_cost_much(
 ) -> None:
     path = write(tmp_path / "a.exr", np.zeros((8, 8, 3), np.float16))
     clock = [100.0]
-    monkeypatch.setattr("overscan.service._previews.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("overscan.service.workers.previews.time.monotonic", lambda: clock[0])
     previews = Previews()
     cost = 0.001
 
@@ -142,7 +142,7 @@ def test_not_more_than_one_a_second_and_less_where_they_cost_much(
         clock[0] += cost
         return b"x"
 
-    monkeypatch.setattr("overscan.service._previews._encode", encode)
+    monkeypatch.setattr("overscan.service.workers.previews._encode", encode)
     times = []
     for _ in range(100):
         clock[0] += 0.1

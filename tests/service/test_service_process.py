@@ -223,7 +223,7 @@ def test_a_worker_left_behind_is_killed_before_the_next_works(
             "-c",
             "import os, sys, time\n"
             "from pathlib import Path\n"
-            "from overscan.service._locks import FileLock\n"
+            "from overscan.service.workers.locks import FileLock\n"
             "lock = FileLock(path=Path(sys.argv[1]))\n"
             "assert lock.acquire(text=str(os.getpid()))\n"
             "print('held', flush=True)\n"

@@ -18,9 +18,9 @@ from grpc_status import rpc_status
 from serving import Service, wait_for
 
 from overscan.service._errors import JobNotFoundError
-from overscan.service._sqlite import SqliteDatabase
-from overscan.service._store import Store
-from overscan.service._writer import NewJob
+from overscan.service.store.sqlite import SqliteDatabase
+from overscan.service.store.store import Store
+from overscan.service.store.writer import NewJob
 from overscan.v1 import admin_service_pb2 as admin
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.admin_service_pb2_grpc import AdminServiceStub

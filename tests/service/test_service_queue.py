@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from overscan.service._queue import PATIENCE_SECONDS, TURN_SECONDS, Entry, Limits, Queue
-from overscan.service._ranks import Place, ranks_for
+from overscan.service.scheduling.queue import PATIENCE_SECONDS, TURN_SECONDS, Entry, Limits, Queue
+from overscan.service.scheduling.ranks import Place, ranks_for
 
 GIB = 1 << 30
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serving import Service, rendered, wait_for
 
-from overscan.service._retention import kept_days, remove_unfinished_files, strictest_days, trim_cache
+from overscan.service.retention.ages import kept_days, remove_unfinished_files, strictest_days, trim_cache
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 

@@ -22,8 +22,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from serving import FIRST, Service, running_services
 
-from overscan.service._landlock import landlock_version
-from overscan.service._roots import Roots
+from overscan.service.security.roots import Roots
+from overscan.service.workers.landlock import landlock_version
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.frames_pb2 import FrameRange, FrameSet
 from overscan.v1.geometry_pb2 import Size

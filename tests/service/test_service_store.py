@@ -19,14 +19,14 @@ from serving import FIRST, Service, rendered, wait_for
 from sqlalchemy import Connection, Engine, event
 
 from overscan.core.errors import DiskFullError, OverscanError
-from overscan.service import _tables as tables
-from overscan.service._database import Database
 from overscan.service._errors import InvalidRequestError, StoreUnavailableError, StoreUnusableError
-from overscan.service._migrate import backups, migrate
-from overscan.service._postgres import PostgresDatabase
-from overscan.service._sqlite import SqliteDatabase
-from overscan.service._store import Store
-from overscan.service._writer import NewJob
+from overscan.service.store import tables
+from overscan.service.store.database import Database
+from overscan.service.store.migrate import backups, migrate
+from overscan.service.store.postgres import PostgresDatabase
+from overscan.service.store.sqlite import SqliteDatabase
+from overscan.service.store.store import Store
+from overscan.service.store.writer import NewJob
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import FrameState, JobSpec, JobState
 from overscan.v1.plan_pb2 import Plan
@@ -246,7 +246,7 @@ def test_a_store_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) ->
     Store(database=opened(tmp_path / "jobs.sqlite")).close()
     child = os.popen(
         f"'{os.sys.executable}' -c \"import sys; from pathlib import Path\n"  # type: ignore[attr-defined]
-        "from overscan.service._store import Store; from overscan.service._sqlite import SqliteDatabase\n"
+        "from overscan.service.store.store import Store; from overscan.service.store.sqlite import SqliteDatabase\n"
         f"Store(database=SqliteDatabase(path=Path('{tmp_path / 'jobs.sqlite'}'))).close()\n"
         "print('alembic' in sys.modules)\""
     )

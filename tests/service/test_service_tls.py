@@ -15,9 +15,9 @@ from guarded import Authority, add_user
 from serving import Service, wait_for
 
 from overscan.client import Client, ServiceError
-from overscan.service._address import choose_address
 from overscan.service._errors import AddressError
 from overscan.service._settings import Settings
+from overscan.service.security.address import choose_address
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="certificates' file modes, and the service's own socket"

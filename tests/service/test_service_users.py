@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from guarded import add_user, bearer, reason, users
 from serving import Service, running_services
 
-from overscan.service._roles import CHANGES, LEAST_ROLES, Role
+from overscan.service.security.roles import CHANGES, LEAST_ROLES, Role
 from overscan.v1 import admin_service_pb2 as admin
 from overscan.v1 import engine_service_pb2 as engines
 from overscan.v1 import frame_service_pb2 as frames

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from overscan.core.errors import ErrorRecord
-from overscan.service._faults import DEATHS_MAX, KILLS_MAX, Limits, Tried, Trouble, Verdict, decide, trouble_of
-from overscan.service._watchdog import Pulse
+from overscan.service.scheduling.faults import (
+    DEATHS_MAX,
+    KILLS_MAX,
+    Limits,
+    Tried,
+    Trouble,
+    Verdict,
+    decide,
+    trouble_of,
+)
+from overscan.service.workers.watchdog import Pulse
 
 LIMITS = Limits(retries_max=8, retry_seconds=120.0)
 

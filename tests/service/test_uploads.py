@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from overscan.core.errors import DiskFullError
-from overscan.service import _arrivals as arrivals
-from overscan.service._chunk_codec import DownloadBuffer, read_upload_chunk
 from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError
-from overscan.service._uploads import Upload, Uploads
+from overscan.service.transfers import arrivals
+from overscan.service.transfers.uploads import Upload, Uploads
+from overscan.service.wire.chunk_codec import DownloadBuffer, read_upload_chunk
 from overscan.v1 import frame_service_pb2 as pb
 
 DATA = b"frame" * 1000

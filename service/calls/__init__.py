@@ -1,0 +1,1 @@
+"""What answers calls, and what every call has around it."""

@@ -1,0 +1,1 @@
+"""Configuration, logs, metrics, health, and coming to rest."""

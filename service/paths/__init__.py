@@ -1,0 +1,1 @@
+"""Paths as callers on other systems write them."""

@@ -1,0 +1,1 @@
+"""Which job is worked on when, and what becomes of it."""

@@ -1,0 +1,1 @@
+"""Who may call what, how much of it, and what they may reach."""

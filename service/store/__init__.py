@@ -1,0 +1,1 @@
+"""The job store: tables, migrations, and all that is read from and written to it."""

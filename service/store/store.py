@@ -1,0 +1,208 @@
+"""The job store, in SQLite or PostgreSQL through SQLAlchemy. Safe to use from any thread.
+
+Reads are methods of `Store`; writes go through `Store.write()`, one transaction, one at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from overscan.service._errors import JobNotFoundError
+from overscan.service._settings import Settings
+from overscan.service.operations import metrics
+from overscan.service.store import tables
+from overscan.service.store.database import Database
+from overscan.service.store.migrate import prepare
+from overscan.service.store.postgres import PostgresDatabase
+from overscan.service.store.sqlite import SqliteDatabase
+from overscan.service.store.writer import ENDED, Writer, no_such_job
+from overscan.v1.job_pb2 import JobState
+
+_JOB = select(tables.jobs).where(tables.jobs.c.id == bindparam("job_id"), tables.jobs.c.purging == 0)
+_FOUND = (
+    select(tables.jobs.c.id)
+    .where(tables.jobs.c.id >= bindparam("first"), tables.jobs.c.id < bindparam("last"), tables.jobs.c.purging == 0)
+    .order_by(tables.jobs.c.id)
+    .limit(4)
+)
+"""A range rather than LIKE, for which SQLite would read all jobs."""
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name: PostgreSQL's where they do, else the home's own.
+
+    Raises `StoreUnusableError` or `StoreUnavailableError`.
+    """
+    if settings.database_url:
+        return Store(database=PostgresDatabase(url=settings.database_url, password=settings.database_password))
+    return Store(database=SqliteDatabase(path=settings.database))
+
+
+class Store:
+    """The jobs of one service."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        database.open()
+        try:
+            prepare(database)
+            if database.path is not None:
+                database.path.chmod(0o600)
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def path(self) -> Path | None:
+        """The store's file, where it is one."""
+        return self._database.path
+
+    @property
+    def taken(self) -> bool:
+        """Whether another service has taken the store while this one was cut off from it."""
+        return isinstance(self._database, PostgresDatabase) and self._database.taken
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """One write transaction, which survives the end of the service, and a power cut once it is flushed.
+
+        Raises `DiskFullError` where there is no room, and `StoreUnavailableError` where the store cannot be reached;
+        nothing is written then.
+        """
+        began = time.monotonic()
+        with self._database.write() as connection:
+            yield Writer(connection=connection)
+        metrics.store_wrote(seconds=time.monotonic() - began)
+
+    def flush(self) -> None:
+        """Have all that was written survive a power cut; nobody who reads or writes waits for it.
+
+        Raises `DiskFullError` or `StoreUnavailableError`.
+        """
+        self._database.flush()
+
+    def compact(self) -> None:
+        """Leave nothing of removed jobs in the store's files; raises `DiskFullError` where there is no room to."""
+        self._database.compact()
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection for queries; raises `StoreUnavailableError`."""
+        return self._database.read()
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """A connection whose queries all see the same."""
+        return self._database.snapshot()
+
+    def job(self, *, job_id: str) -> Row[Any]:
+        """The job with exactly this id; raises `JobNotFoundError`."""
+        with self.read() as connection:
+            row = connection.execute(_JOB, {"job_id": job_id}).first()
+        if row is None:
+            raise no_such_job(job_id)
+        return row
+
+    def find(self, *, prefix: str) -> str:
+        """The id that begins with `prefix`; raises `JobNotFoundError` where none does, or several."""
+        if not prefix or not set(prefix) <= set("0123456789abcdef"):
+            raise no_such_job(prefix)
+        with self.read() as connection:
+            found = list(connection.execute(_FOUND, {"first": prefix, "last": f"{prefix}g"}).scalars())
+        if prefix in found or len(found) == 1:
+            return prefix if prefix in found else found[0]
+        if not found:
+            raise no_such_job(prefix)
+        raise JobNotFoundError(
+            f"several jobs begin with '{prefix}'.",
+            next_step=f"Write more of the id: {', '.join(found[:3])}{' …' if len(found) > 3 else ''}.",
+            field="job_id",
+            actual=prefix,
+        )
+
+    def state(self, *, job_id: str) -> JobState.ValueType | None:
+        """The state of a job; None where there is no such job."""
+        with self.read() as connection:
+            query = select(tables.jobs.c.state).where(tables.jobs.c.id == job_id, tables.jobs.c.purging == 0)
+            return connection.execute(query).scalar()
+
+    def by_request(self, *, request_id: str) -> Row[Any] | None:
+        """The job that this request created."""
+        with self.read() as connection:
+            return connection.execute(select(tables.jobs).where(tables.jobs.c.request_id == request_id)).first()
+
+    def page(
+        self, *, states: Sequence[int], labels: Mapping[str, str], before: int | None, size: int
+    ) -> Sequence[Row[Any]]:
+        """Jobs, newest first, created before ordinal `before`."""
+        query = select(tables.jobs).where(tables.jobs.c.purging == 0).order_by(tables.jobs.c.ordinal.desc()).limit(size)
+        if states:
+            query = query.where(tables.jobs.c.state.in_(states))
+        if before is not None:
+            query = query.where(tables.jobs.c.ordinal < before)
+        for name, value in labels.items():
+            if value:
+                query = query.where(tables.jobs.c[name] == value)
+        with self.read() as connection:
+            return connection.execute(query).all()
+
+    def plan(self, *, job_id: str) -> bytes:
+        """The whole plan of a job, proto Plan; raises `JobNotFoundError`."""
+        with self.read() as connection:
+            plan = connection.execute(select(tables.plans.c.plan).where(tables.plans.c.job_id == job_id)).scalar()
+        if plan is None:
+            raise no_such_job(job_id)
+        return bytes(plan)
+
+    def unfinished(self) -> Sequence[Row[Any]]:
+        """Jobs that have not ended, in the order of creation."""
+        query = select(tables.jobs).where(tables.jobs.c.state.not_in(ENDED)).order_by(tables.jobs.c.ordinal)
+        with self.read() as connection:
+            return connection.execute(query).all()
+
+    def unfinished_with_output(self, *, output_key: str) -> Sequence[Row[Any]]:
+        """Jobs that have not ended and write to the same pattern."""
+        query = select(tables.jobs).where(tables.jobs.c.state.not_in(ENDED), tables.jobs.c.output_key == output_key)
+        with self.read() as connection:
+            return connection.execute(query).all()
+
+    def steps(self, *, job_id: str) -> Sequence[Row[Any]]:
+        """The steps of a job, in the plan's order."""
+        return self._of_job(tables.steps, job_id, tables.steps.c.position)
+
+    def frames(self, *, job_id: str) -> Sequence[Row[Any]]:
+        """The frames of a job, ascending."""
+        return self._of_job(tables.frames, job_id, tables.frames.c.frame)
+
+    def warnings(self, *, job_id: str) -> Sequence[Row[Any]]:
+        """The warnings of a job, in the order they came."""
+        return self._of_job(tables.warnings, job_id, tables.warnings.c.id)
+
+    def events(self, *, job_id: str, after: int) -> Sequence[Row[Any]]:
+        """Stored events of a job with higher numbers."""
+        query = (
+            select(tables.events)
+            .where(tables.events.c.job_id == job_id, tables.events.c.number > after)
+            .order_by(tables.events.c.number)
+        )
+        with self.read() as connection:
+            return connection.execute(query).all()
+
+    def preview(self, *, job_id: str) -> bytes | None:
+        """The stored event with the last preview of a job that has ended."""
+        table = tables.events
+        query = select(table.c.payload).where(table.c.job_id == job_id, table.c.kind == "preview")
+        with self.read() as connection:
+            return connection.execute(query).scalar()
+
+    def _of_job(self, table: Any, job_id: str, order: Any) -> Sequence[Row[Any]]:
+        with self.read() as connection:
+            return connection.execute(select(table).where(table.c.job_id == job_id).order_by(order)).all()

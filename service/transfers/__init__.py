@@ -1,0 +1,1 @@
+"""Frames that come and go over the wire, and where they lie meanwhile."""

@@ -1,0 +1,1 @@
+"""Worker processes: the service's end of them, and their own."""
