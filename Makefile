@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find core service plugins proto examples -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-# Two at a time: many tests wait for processes. Those of one file stay together, for they share what they set up; files
-# go in their own order, for by their number of tests the longest would come last, while the other worker has none left.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three at a time on two cores: many tests wait for processes. Those of one file stay together, for they share what they
+# set up; files go in their own order, for by their number of tests the longest would come last, with nothing beside it.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all lint benchmark clean
 

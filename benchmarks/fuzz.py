@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,10 @@ _UNENDED = (
     JobState.JOB_STATE_WAITING,
     JobState.JOB_STATE_PAUSED,
 )
-_STREAMS = ("WatchJob", "VerifyOutput", "DownloadFrame")
+_STREAMS = ("WatchJob",)
+"""What may rightly say nothing for long; all else has to come to its end."""
+_CHECKS = threading.Semaphore(2)
+"""The service verifies so many results at once, each in a process of its own; what waits for its turn does not hang."""
 KERNELS = Path(tempfile.gettempdir()) / "overscan-fuzz-kernels"
 
 
@@ -180,17 +184,18 @@ def _send(channel: grpc.Channel, asked: Asked, seed: int, tally: Tally) -> None:
     label = f"--seed {seed} --only {asked.number} ({asked.method.name}, {asked.kind})"
     streams = asked.method.name in _STREAMS
     limit = _STREAM_SECONDS if streams else _CALL_SECONDS
-    began = time.monotonic()
     outcome = "OK"
-    call = channel.stream_stream(asked.path)(iter(asked.requests), timeout=limit)
-    try:
-        for answer in call:
-            if asked.method.name == "PlanJob":
-                for problem in pb.PlanJobResponse.FromString(answer).plan.problems:
-                    outcome = judge_problem(problem, tally, label)
-    except grpc.RpcError as error:
-        outcome = judge_refusal(error, tally, label)
-    seconds = time.monotonic() - began
+    with _CHECKS if asked.method.name == "VerifyOutput" else contextlib.nullcontext():
+        began = time.monotonic()
+        call = channel.stream_stream(asked.path)(iter(asked.requests), timeout=limit)
+        try:
+            for answer in call:
+                if asked.method.name == "PlanJob":
+                    for problem in pb.PlanJobResponse.FromString(answer).plan.problems:
+                        outcome = judge_problem(problem, tally, label)
+        except grpc.RpcError as error:
+            outcome = judge_refusal(error, tally, label)
+        seconds = time.monotonic() - began
     tally.count(outcome, seconds, label)
 
 

@@ -279,8 +279,7 @@ class Maker:
 def _harmless(method: MethodDescriptor, message: Any) -> None:
     """Leave out what would rightly end the run: closing the service, and holding up all work."""
     if method.name == "Drain":
-        message.Clear()
-        message.undo = True
+        message.undo = True  # whatever else it says
     if method.name == "Purge":
         message.dry_run = True
 

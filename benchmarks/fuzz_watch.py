@@ -25,7 +25,7 @@ SERVICE_BYTES_MAX = 600 << 20
 WORKER_BYTES_MAX = 3 << 30
 _CODE_OF_OURS = re.compile(
     r"Traceback \(most|\.py\"?, line \d|object at 0x[0-9a-f]|<class '|site-packages|sqlalche\.me|\(sqlite3\."
-    r"|\boverscan[/.](core|service)[/.]_"
+    r"|(?<!python -m )\boverscan[/.](core|service)[/.]\w"
 )
 _OF_GRPC = {
     grpc.StatusCode.DEADLINE_EXCEEDED,

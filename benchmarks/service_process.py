@@ -54,7 +54,7 @@ class ServiceProcess:
         """Start the process, and do not wait."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "overscan.service", "--home", str(self.home), *self._flags],
+                [sys.executable, "-m", "overscan.service", "--private", "--home", str(self.home), *self._flags],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self._variables},

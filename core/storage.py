@@ -48,7 +48,7 @@ def storage_error(error: BaseException, *, writes: str = "") -> OverscanError | 
             )
         if cause.errno in LOST:
             return lost(path=path, why=cause.strerror or str(cause))
-        if cause.errno == errno.EROFS or (cause.errno in REFUSED and writes and path.startswith(writes)):
+        if cause.errno == errno.EROFS or (cause.errno in REFUSED and writes and Path(path).is_relative_to(writes)):
             return OutputNotWritableError(
                 f"cannot be written ({cause.strerror}).",
                 next_step="Check that the disk may be written and that you may write there; then retry the job.",

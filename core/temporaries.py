@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from overscan.core.access import check_write
@@ -21,14 +21,17 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".overscan-") or (name.startswith(".") and name.endswith(".tmp"))
 
 
-def remove_temporaries(*, folder: Path, owner: str) -> None:
+def remove_temporaries(*, folder: Path, owner: str, leave: Callable[[], bool] = lambda: False) -> None:
     """Remove what `owner`, which writes no more, has left unfinished in `folder`; puts up with a folder that is gone.
 
-    An owner's name may be the beginning of what files were written under: ``JOB`` for files of ``JOB-1001``.
+    An owner's name may be the beginning of what files were written under: ``JOB`` for files of ``JOB-1001``. `leave`
+    is asked before each file: from when it says so, the owner may be writing again.
     """
     with contextlib.suppress(OSError):
-        for path in folder.iterdir():
+        for path in list(folder.iterdir()):
             if path.name.startswith(temporary_prefix(owner=owner)):
+                if leave():
+                    return
                 path.unlink(missing_ok=True)
 
 

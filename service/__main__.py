@@ -33,8 +33,10 @@ def main() -> int:
             parser.error(f"--set {assignment}: write NAME=VALUE")
         flags[name] = value
     file = given.check_config or given.config
+    # A file that is tried is read by itself: variables would hide what is wrong in it.
+    environment: dict[str, str] | None = {} if given.check_config else None
     try:
-        configuration = configure(flags=flags, file=file, private=given.private)
+        configuration = configure(flags=flags, file=file, private=given.private, environment=environment)
     except SettingsError as error:
         if given.show_config or given.check_config:
             from overscan.service.operations.config_show import refuse
@@ -81,9 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (flag, value, what) in _FLAGS.items():
         parser.add_argument(flag, dest=name, metavar=value, help=what)
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings, in place of the usual files")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting; lists and tables as JSON"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting; lists as JSON")
     parser.add_argument("--private", action="store_true", help="read no usual file: a command's own service")
     parser.add_argument("--show-config", action="store_true", help="say what the settings are, as JSON lines, and end")
     parser.add_argument("--check-config", type=Path, metavar="FILE", help="likewise for FILE, by itself")

@@ -18,7 +18,10 @@ from overscan.service.scheduling.faults import Trouble
 DOMAIN = "overscan"
 REQUEST_ID = "overscan-request-id"
 """Metadata with the id of a call, both ways."""
-_DETAILS_BYTES_MAX = 5000
+_DETAILS_BYTES_MAX = 4400
+_BRIEF_BYTES_ALL_MAX = 600
+_BRIEF_BYTES_MAX = 60
+"""Of problems that do not fit in whole, the fields and a few words are told while there is room."""
 _MESSAGE_BYTES_MAX = 800
 """A status travels in headers, and clients refuse more than 8 KiB of them unless they are told to take more; bytes of
 a message that are no ASCII take three there."""
@@ -72,6 +75,12 @@ class WorkerDiedError(OverscanError):
     def how(self) -> str:
         """What ended it, in plain words."""
         return self.record.actual.partition("\n")[0]
+
+
+class WorkerStartError(WorkerDiedError):
+    """A worker process ended before it had come to its work, which is not to blame."""
+
+    trouble = Trouble.START
 
 
 class WorkerKilledError(WorkerDiedError):
@@ -324,21 +333,24 @@ def to_status(error: OverscanError) -> grpc.Status:
         message += f" (and {len(problems) - 1} more)"
     status = status_pb2.Status(code=status_code(first).value[0], message=shorten(message, bytes_max=_MESSAGE_BYTES_MAX))
     violations = error_details_pb2.BadRequest()
+    whole = True
     for problem in problems:
         info = error_details_pb2.ErrorInfo(reason=problem.code, domain=DOMAIN)
         for key, value in problem.to_dict().items():
             if key != "code" and value not in ("", None):
                 info.metadata[key] = shorten(str(value), bytes_max=_VALUE_BYTES_MAX)
-        if request_id():
+        if request_id() and problem is first:
             info.metadata["request_id"] = request_id()
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=info.metadata.get("field", ""), description=info.metadata.get("message", ""), reason=problem.code
         )
-        size = sum(one.ByteSize() for one in (status, violations, info, violation))
-        if status.details and size > _DETAILS_BYTES_MAX:
-            break
-        _pack(status, info)
-        if problem.field:
+        size = sum(one.ByteSize() for one in (status, violations, violation))
+        whole = whole and (problem is first or size + info.ByteSize() <= _DETAILS_BYTES_MAX)
+        if whole:
+            _pack(status, info)
+        else:
+            violation.description = shorten(violation.description, bytes_max=_BRIEF_BYTES_MAX)
+        if problem.field and (whole or size <= _DETAILS_BYTES_MAX + _BRIEF_BYTES_ALL_MAX):
             violations.field_violations.append(violation)
     if violations.field_violations:
         _pack(status, violations)

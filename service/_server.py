@@ -19,6 +19,7 @@ from overscan.service.calls.admin import AdminServicer
 from overscan.service.calls.endpoint import build_server
 from overscan.service.calls.engines import EngineServicer
 from overscan.service.calls.frames import FrameServicer, add_frames_to_server
+from overscan.service.calls.gate import DrainGate
 from overscan.service.calls.generation import GenerationServicer
 from overscan.service.calls.observer import CallObserver
 from overscan.service.calls.rpc import Activity
@@ -149,8 +150,9 @@ class _Service:
     def _build(self) -> grpc.Server:
         server = build_server(
             interceptors=[
-                CallObserver(drain=self._drain),
+                CallObserver(),
                 self._guard,
+                DrainGate(drain=self._drain),
                 PathInterceptor(
                     path_map=PathMap(self._settings.path_maps),
                     uploads=self._places.uploads,

@@ -9,7 +9,7 @@ from typing import Literal
 
 import platformdirs
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from overscan.core.orders import KeySource
 from overscan.service.paths.path_map import PathMapping
@@ -27,7 +27,19 @@ class Settings(BaseSettings):
     ``json_schema_extra={"secret": True}``, and may be given as the name of a file that holds it, too.
     """
 
-    model_config = SettingsConfigDict(env_prefix="OVERSCAN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, and nothing else: `configure` reads variables, and says of each where it is from."""
+        return (init_settings,)
 
     home: Path = Field(default_factory=default_home)
     """Folder of the job store, work folders, cache and logs."""

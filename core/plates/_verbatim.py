@@ -1,7 +1,7 @@
 """Encoded samples handed on as they are: without decoding and encoding them, and checked without decoding them.
 
-What decides how chunks are decoded is in the structural attributes of the header. Where these are the same and the
-chunks are, byte for byte, so are the samples.
+What decides how chunks are decoded is in the structural attributes of the header, and in two flags of the file's
+version. Where these are the same and the chunks are, byte for byte, so are the samples.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from overscan.core.errors import UnreadableImageError, UnsupportedImageError
 from overscan.core.plates._assemble import STRUCTURE
-from overscan.core.plates._exr import TILED, ExrLayout, ExrPart, is_exr, read_layout
+from overscan.core.plates._exr import MULTI_PART, TILED, ExrLayout, ExrPart, is_exr, read_layout
 from overscan.core.plates._frame import Part
 from overscan.core.plates._watch import reading
 
@@ -34,6 +34,10 @@ def holds_encoded(source: Path, part: Part) -> bool:
     if layout is None or len(layout.parts) != 1 or header.exr_attributes is None:
         return False
     own = layout.parts[0]
+    # Chunks of a multi-part file begin with the number of their part, also where it has one part only; and what a
+    # file's flag says of tiles counts for others, whatever its `type` says.
+    if layout.version & MULTI_PART or bool(layout.version & TILED) != (own.tile is not None):
+        return False
     channels = {channel.name: channel.dtype for channel in header.channels}
     return (
         own.compression == (header.compression or "zip")
@@ -60,7 +64,7 @@ def same_chunks(one: Path, other: Path) -> bool:
 
 
 def _same_structure(one: ExrLayout, other: ExrLayout) -> bool:
-    if len(one.parts) != 1 or len(other.parts) != 1 or (one.version ^ other.version) & TILED:
+    if len(one.parts) != 1 or len(other.parts) != 1 or (one.version ^ other.version) & (TILED | MULTI_PART):
         return False
     if any(_attribute(one.parts[0], name) != _attribute(other.parts[0], name) for name in STRUCTURE):
         return False

@@ -29,7 +29,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.INPUT: "the plate or another input is wrong: missing frames, sizes, range, colour space",
     ExitCode.OUTPUT: "the output is there already, cannot be written, or the disk is full",
     ExitCode.ENGINE: "the engine failed, or its worker died",
-    ExitCode.SERVICE: "the service cannot be reached or started",
+    ExitCode.SERVICE: "the service cannot be reached or started, is not ready, or does not let the caller do it",
     ExitCode.PLATE_CHANGED: "verification failed: the plate was changed, or a result is not what its receipt says",
     ExitCode.POLICY: "the show's policy forbids it",
     ExitCode.CANCELLED: "the job was cancelled by someone else",

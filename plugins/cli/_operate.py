@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 from overscan.cli._display import state_word
 from overscan.cli._exit import ExitCode
 from overscan.cli._report import Outcome, Report
+from overscan.cli._steering import usage
 from overscan.cli._words import columns, duration, plural, size
-from overscan.client import ServiceError, connect
+from overscan.client import ServiceError, ServiceUnreachableError, connect
 from overscan.v1.admin_service_pb2 import GetStatusResponse
 from overscan.v1.job_pb2 import JobState
 
@@ -31,7 +32,8 @@ def show_status(*, report: Report) -> Outcome:
         report.say("It is being drained: no work is given out.")
     report.say(f"Not ready: {', '.join(lacking)}; its log says why." if lacking else "It is ready.")
     jobs = [f"{count} {_state(name)}" for name, count in status.jobs.items() if count]
-    report.say(f"Jobs: {', '.join(jobs) or 'none'}. {size(status.home_bytes_free)} free on the home's disk.")
+    counted = ", ".join(jobs) or ("none" if status.jobs else "unknown, for the job store does not answer")
+    report.say(f"Jobs: {counted}. {size(status.home_bytes_free)} free on the home's disk.")
     rows: list[tuple[str, ...]] = [("WORKER", "DEVICE", "PROCESS", "MEMORY", "SILENT", "WORKS ON")]
     for worker in status.workers:
         process = str(worker.pid) if worker.pid else "-"
@@ -45,6 +47,8 @@ def show_status(*, report: Report) -> Outcome:
 
 def drain(*, close: bool, seconds_max: float, undo: bool, wait: bool, report: Report) -> Outcome:
     """Have the running service come to rest, or go back to work."""
+    if seconds_max and not close:
+        raise usage("--seconds says when the service ends whatever runs.", "Give --close with it, or leave it out.")
     with connect(start_private=False) as client:
         running = client.admin.drain(close=close, seconds_max=seconds_max, undo=undo)
         if undo:
@@ -60,7 +64,8 @@ def drain(*, close: bool, seconds_max: float, undo: bool, wait: bool, report: Re
             try:
                 running = sum(bool(worker.job_id) for worker in client.admin.status().workers)
             except ServiceError as error:
-                if not (close and error.connection_lost):
+                ended = error.connection_lost or isinstance(error, ServiceUnreachableError)
+                if not (close and ended):
                     raise
                 running, gone = 0, True
         if wait:

@@ -30,7 +30,7 @@ def purge(
     """Say what would go, ask, and have it removed."""
     request = PurgeRequest(job_ids=job_ids, show=show, receipts=receipts, cache=cache, dry_run=True)
     if days is not None:
-        request.ended_before.FromSeconds(round(time.time() - days * _DAY_SECONDS))
+        request.ended_before.FromSeconds(round(max(0.0, time.time() - days * _DAY_SECONDS)))
     with connect() as client:
         found = client.admin.purge(request)
         if dry_run or not (found.jobs or found.files):

@@ -121,7 +121,7 @@ class _Fetching:
     def _fetched(self) -> bool:
         """Whether the whole file has come and its hash is right."""
         digest = hashlib.sha256()
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         with FileIO(os.open(self._part, flags, 0o666), "r+b") as part:
             while block := part.read(CHUNK_BYTES):
                 digest.update(block)
@@ -153,7 +153,7 @@ class _Fetching:
                     self._patience.renew()
                     self._count(chunk.offset + len(chunk.data))
                 if chunk.sha256:
-                    return chunk.sha256
+                    return chunk.sha256 if part.tell() == chunk.total_size else b""  # which is no file's
         finally:
             stream.cancel()
         return None

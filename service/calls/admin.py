@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import time
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from overscan.core.errors import InvalidJobError
+from overscan.core.errors import InvalidJobError, OverscanError
 from overscan.service._errors import ServiceClosingError
 from overscan.service._settings import Settings
 from overscan.service.calls.rpc import Activity, answers, caller
@@ -60,12 +61,12 @@ class AdminServicer(AdminServiceServicer):
     @answers
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:  # noqa: N802, ARG002
         """How the service is doing."""
-        status = pb.GetStatusResponse(
-            version=self._version,
-            draining=self._drain.draining,
-            jobs=count_jobs(self._store),
-            home_bytes_free=shutil.disk_usage(self._settings.home).free,
-        )
+        status = pb.GetStatusResponse(version=self._version, draining=self._drain.draining)
+        # Whoever asks while the store or the disk is away is told the rest.
+        with contextlib.suppress(OverscanError):
+            status.jobs.update(count_jobs(self._store))
+        with contextlib.suppress(OSError):
+            status.home_bytes_free = shutil.disk_usage(self._settings.home).free
         status.start_time.FromNanoseconds(self._started_ns)
         for slot in self._slots:
             worker = slot.status()

@@ -11,11 +11,11 @@ from grpc_reflection.v1alpha import reflection
 
 from overscan.service.calls.generation import STREAMS_MAX
 from overscan.service.operations.readiness import SERVICES
+from overscan.service.security.message_limits import BYTES_MAX
 
 _CALL_THREADS = STREAMS_MAX + 32
 _CALLS_WAITING_MAX = 256
 _METADATA_BYTES_MAX = 1 << 20
-_MESSAGE_BYTES_MAX = 4 << 20
 _PING_MS_MIN = 10_000
 
 
@@ -28,7 +28,7 @@ def build_server(*, interceptors: Sequence[grpc.ServerInterceptor], healthy: hea
         options=[
             ("grpc.so_reuseport", 0),  # else two services could share a port and take each other's calls
             ("grpc.max_metadata_size", _METADATA_BYTES_MAX),  # rich errors travel as metadata
-            ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+            ("grpc.max_receive_message_length", BYTES_MAX),
             ("grpc.http2.min_ping_interval_without_data_ms", _PING_MS_MIN),  # clients look whether we are still there
         ],
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
@@ -23,6 +22,7 @@ from overscan.service.security.roles import Role
 from overscan.service.security.users import Caller, require_owner
 from overscan.service.store.store import Store
 from overscan.service.store.writer import ENDED
+from overscan.service.transfers.incoming import CHUNK_BYTES, Incoming
 from overscan.service.transfers.places import Places
 from overscan.service.transfers.results import Results, hash_file
 from overscan.service.transfers.upload_ids import upload_ids
@@ -35,9 +35,6 @@ from overscan.v1.job_pb2 import JobSpec
 
 TRANSFERS_MAX = 16
 """Streams of frames at once; each holds a thread."""
-CHUNK_BYTES = 1 << 20
-_ENDINGS_MAX = 2
-"""Files of one stream whose ends are seen to at once."""
 _PAGE_SIZE = 1000
 
 
@@ -79,43 +76,15 @@ class FrameServicer(FrameServiceServicer):
         self, request_iterator: Iterator[UploadChunk], context: grpc.ServicerContext
     ) -> pb.UploadFramesResponse:
         """Take chunks as they come; what has come stays, whatever ends the stream."""
-        endings: deque[Future[bool]] = deque()
-        whole = 0
-        with self.activity.stream(most=self.streams_max, kind=self.streams_kind), contextlib.ExitStack() as arrivals:
-            upload: Upload | None = None
-            at, arrival = None, None
+        stream = self.activity.stream(most=self.streams_max, kind=self.streams_kind)
+        incoming = Incoming(
+            uploads=self._uploads, find=lambda name: self._upload(name, context), finishers=self._hashers
+        )
+        with stream, incoming:
             with contextlib.suppress(grpc.RpcError):  # the caller has gone: there is nobody to tell
                 for chunk in request_iterator:
-                    if len(chunk.data) > CHUNK_BYTES:
-                        raise InvalidRequestError(
-                            f"a chunk has {len(chunk.data)} bytes.",
-                            next_step=f"Send at most {CHUNK_BYTES} at once.",
-                            field="data",
-                            expected=f"at most {CHUNK_BYTES}",
-                            actual=len(chunk.data),
-                        )
-                    if upload is None or upload.id != chunk.upload_id:
-                        upload, at = self._upload(chunk.upload_id, context), None
-                    if arrival is None or at != chunk.frame:
-                        arrival = arrivals.enter_context(self._uploads.arrival(upload, chunk.frame))
-                        at = chunk.frame
-                    if chunk.data or not chunk.sha256:
-                        self._uploads.charge(upload, len(chunk.data))
-                        try:
-                            arrival.add(chunk.data, offset=chunk.offset)
-                        except BaseException:
-                            self._uploads.charge(upload, -len(chunk.data))
-                            raise
-                        metrics.bytes_moved(direction="in", count=len(chunk.data))
-                    if chunk.sha256:  # what takes time at a file's end is done beside the coming of the next
-                        ending = self._hashers.submit(arrival.finish, size=chunk.total_size, sha256=chunk.sha256)
-                        endings.append(ending)
-                        arrival, at = None, None
-                    while endings and (endings[0].done() or len(endings) > _ENDINGS_MAX):
-                        whole += self._ended(endings.popleft())
-            while endings:
-                whole += self._ended(endings.popleft())
-        return pb.UploadFramesResponse(frames=whole)
+                    incoming.take(chunk)
+            return pb.UploadFramesResponse(frames=incoming.end())
 
     @answers
     def DeleteUpload(self, request: pb.DeleteUploadRequest, context: grpc.ServicerContext) -> pb.DeleteUploadResponse:  # noqa: N802
@@ -149,9 +118,7 @@ class FrameServicer(FrameServiceServicer):
         page = files[begin : begin + size]
         return pb.ListResultFilesResponse(
             files=[
-                pb.ResultFile(
-                    name=file.path.name, frame=file.frame, sidecar=file.sidecar, size=file.path.stat().st_size
-                )
+                pb.ResultFile(name=file.path.name, frame=file.frame, sidecar=file.sidecar, size=file.size)
                 for file in page
             ],
             next_page_token=str(begin + size) if len(files) > begin + size else "",
@@ -168,16 +135,7 @@ class FrameServicer(FrameServiceServicer):
             path = self._results.named(row, request.name)
         else:
             path = self._results.frame(row, request.frame, sidecar=request.sidecar)
-        try:
-            file = FileIO(path, "rb")
-        except FileNotFoundError:
-            raise UnknownFileError(
-                f"'{path.name}' is not there any more.",
-                next_step="Retry the job, or run it again.",
-                field="name",
-                actual=path.name,
-            ) from None
-        with file:
+        with self._results.open(path) as file:
             status = os.fstat(file.fileno())
             if request.offset > status.st_size:
                 raise InvalidRequestError(
@@ -189,7 +147,7 @@ class FrameServicer(FrameServiceServicer):
                 )
             known = self._results.hash_of(row, path, status)
             if known is None and request.offset:
-                known = hash_file(path)
+                known = hash_file(file)
             yield from self._chunks(file, path, status, begin=request.offset, known=known)
 
     def _chunks(
@@ -206,7 +164,11 @@ class FrameServicer(FrameServiceServicer):
                 if hashing is not None:
                     hashing.result()
                 hashing = self._hashers.submit(digest.update, data)
-            last = offset + len(data) >= status.st_size or not data
+            last = offset + len(data) >= status.st_size
+            if not (data or last):
+                raise UnknownFileError(
+                    f"'{path.name}' became shorter while it was sent.", next_step="Fetch it again.", actual=path.name
+                )
             sha256 = b""
             if last:
                 if hashing is not None:
@@ -218,14 +180,6 @@ class FrameServicer(FrameServiceServicer):
             offset += len(data)
             if last:
                 return
-
-    def _ended(self, ending: Future[bool]) -> bool:
-        """Whether a file became whole by this stream; raises what kept it from that."""
-        try:
-            return ending.result()
-        except BaseException:
-            self._uploads.recount()
-            raise
 
     @answers
     def DeleteResult(self, request: pb.DeleteResultRequest, context: grpc.ServicerContext) -> pb.DeleteResultResponse:  # noqa: N802
@@ -256,7 +210,7 @@ class FrameServicer(FrameServiceServicer):
 
 def _require_reader(who: Caller, owner: str) -> None:
     """Pictures are for those who may change the job; viewers see how it stands, and its previews."""
-    require_owner(who, owner)
+    require_owner(who, owner, what="result", doing="fetch")
 
 
 def add_frames_to_server(servicer: FrameServicer, server: grpc.Server) -> None:

@@ -170,7 +170,7 @@ class GenerationServicer(GenerationServiceServicer):
     def RetryJob(self, request: pb.RetryJobRequest, context: grpc.ServicerContext) -> pb.RetryJobResponse:  # noqa: N802
         """Queue a failed or cancelled job again."""
         job_id = self._own(request.job_id, context)
-        self._admission.retry(job_id=job_id, wait_seconds=_STOP_WAIT_SECONDS)
+        self._admission.retry(job_id=job_id, caller=caller(context), wait_seconds=_STOP_WAIT_SECONDS)
         return pb.RetryJobResponse(job=self._job(job_id))
 
     @answers

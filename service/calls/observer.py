@@ -8,34 +8,31 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 
-from overscan.service._errors import REQUEST_ID, ServiceClosingError, to_status
+from overscan.service._errors import REQUEST_ID
+from overscan.service.calls.handlers import Handler, behaviour_of, make_handler
 from overscan.service.operations import metrics
-from overscan.service.operations.drain import Drain
 from overscan.service.operations.logs import log_context
 from overscan.service.security.roles import LEAST_ROLES
 
 _LOG = logging.getLogger(__name__)
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_REFUSED_WHILE_DRAINING = frozenset({"CreateJob", "CreateUpload"})
 
 
 class CallObserver(grpc.ServerInterceptor):
     """The outermost interceptor, so that calls that are refused are seen, too. Reads headers and nothing else."""
 
-    def __init__(self, *, drain: Drain) -> None:
-        self._drain = drain
-        self._observed: dict[str, tuple[_Handler, _Handler]] = {}
+    def __init__(self) -> None:
+        self._observed: dict[str, tuple[Handler, Handler]] = {}
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler | None:
+    ) -> Handler | None:
         """The handler with an observer round it."""
         handler = continuation(handler_call_details)
         if handler is None:
@@ -48,30 +45,24 @@ class CallObserver(grpc.ServerInterceptor):
             known = self._observed[method] = (handler, self._observe(method.removeprefix("/overscan.v1."), handler))
         return known[1]
 
-    def _observe(self, method: str, handler: _Handler) -> _Handler:
-        def unary(request: Any, context: grpc.ServicerContext) -> Any:
+    def _observe(self, method: str, handler: Handler) -> Handler:
+        behaviour = behaviour_of(handler)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
             with self._call(method, context):
-                behaviour = handler.unary_unary or handler.stream_unary
-                return behaviour(request, context)  # type: ignore[misc]
-            raise AssertionError("unreachable")
+                return behaviour(request, context)
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._call(method, context):
-                behaviour = handler.unary_stream or handler.stream_stream
-                yield from behaviour(request, context)  # type: ignore[misc]
+                yield from behaviour(request, context)
 
-        coders = (handler.request_deserializer, handler.response_serializer)
-        if handler.response_streaming:
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            return make(stream, *coders)
-        make = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        return make_handler(
+            stream if handler.response_streaming else answer,
+            request_streaming=handler.request_streaming,
+            response_streaming=handler.response_streaming,
+            deserializer=handler.request_deserializer,
+            serializer=handler.response_serializer,
         )
-        return make(unary, *coders)
 
     @contextmanager
     def _call(self, method: str, context: grpc.ServicerContext) -> Iterator[None]:
@@ -81,8 +72,6 @@ class CallObserver(grpc.ServerInterceptor):
             context.set_trailing_metadata(((REQUEST_ID, given),))
             code: grpc.StatusCode | None = grpc.StatusCode.OK
             try:
-                if self._drain.draining and method.rpartition("/")[2] in _REFUSED_WHILE_DRAINING:
-                    context.abort_with_status(to_status(_closing()))
                 yield
                 code = _code(context) or code
             except GeneratorExit:
@@ -112,10 +101,3 @@ def _code(context: grpc.ServicerContext) -> grpc.StatusCode | None:
     served: Any = context  # grpc's types do not have it
     code = served.code()
     return code if isinstance(code, grpc.StatusCode) else None
-
-
-def _closing() -> ServiceClosingError:
-    return ServiceClosingError(
-        "the service takes no new jobs now: it is being drained.",
-        next_step="Try again when it is back; an admin may ask it to go on with `overscan drain --undo`.",
-    )

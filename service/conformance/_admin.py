@@ -70,6 +70,8 @@ def status(target: Target) -> None:
 def drain_undo(target: Target) -> None:
     """Undoing a drain that is none changes nothing, and jobs are taken."""
     _needs_admin(target)
+    if target.ask(target.admin.GetStatus, pb.GetStatusRequest()).draining:
+        raise NotApplicableError("the service is being drained, which somebody wants")
     target.ask(target.admin.Drain, pb.DrainRequest(undo=True))
     expect(not target.ask(target.admin.GetStatus, pb.GetStatusRequest()).draining, "it is draining.")
     target.create(target.spec())

@@ -95,6 +95,8 @@ def _run(one: Check, target: Target) -> Result:
         outcome, detail = Outcome.SKIPPED, str(error)
     except grpc.RpcError as error:  # where the check expects none
         outcome, detail = Outcome.FAILED, f"a call failed: {describe(error)}"
+    except Exception as error:  # an answer so strange that the check stumbles over it must not end the others
+        outcome, detail = Outcome.FAILED, f"the answer cannot be read: {type(error).__name__}: {error}"
     return Result(name=one.name, outcome=outcome, detail=detail, seconds=time.monotonic() - started)
 
 

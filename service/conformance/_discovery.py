@@ -33,9 +33,9 @@ _STANDARD = {
 }
 _HARMLESS = {
     "Purge": admin_service_pb2.PurgeRequest(job_ids=["no-such-job"], dry_run=True),
-    "Drain": admin_service_pb2.DrainRequest(undo=True),
+    "Drain": admin_service_pb2.DrainRequest(undo=True, close=True),  # which exclude each other
 }
-"""Requests for methods that would do something with an empty one."""
+"""Requests for methods that would do something with an empty one, and do nothing with these."""
 
 
 @check("discovery.health")

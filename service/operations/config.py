@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import platformdirs
 from pydantic import ValidationError
@@ -200,7 +200,7 @@ def _line_of(text: str, name: str) -> int | None:
 
 
 def _variables(variables: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """The settings among the variables; lists and tables are JSON there."""
+    """The settings among the variables; lists are JSON there."""
     upper = {name.upper(): value for name, value in variables.items()}
     given = {name: upper[f"{_PREFIX}{name.upper()}"] for name in _known_names() if f"{_PREFIX}{name.upper()}" in upper}
     return _decode(
@@ -216,16 +216,23 @@ def _flags(flags: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
 
 
 def _decode(given: Mapping[str, str], where: str, problems: list[str]) -> dict[str, Any]:
-    """Values with lists and tables read; anything else is for pydantic to read."""
+    """Values with lists read; anything else is for pydantic to read."""
     found: dict[str, Any] = {}
     for name, value in given.items():
         found[name] = value
-        if value.lstrip().startswith(("[", "{")) and Settings.model_fields[name].annotation is not str:
-            try:
-                found[name] = json.loads(value)
-            except ValueError as error:
-                problems.append(f"{where}{name.upper() if where == _PREFIX else name}: this is no JSON: {error}")
-                del found[name]
+        field = Settings.model_fields.get(name)  # none for the file of a secret
+        if field is None or get_origin(field.annotation) is not tuple:
+            continue
+        said = f"{where}{name.upper() if where == _PREFIX else name}"
+        if not value.lstrip().startswith("["):
+            problems.append(f"{said}: this is a list, to be written as JSON, e.g. {json.dumps([value])}")
+            del found[name]
+            continue
+        try:
+            found[name] = json.loads(value)
+        except ValueError as error:
+            problems.append(f"{said}: this is no JSON: {error}")
+            del found[name]
     return found
 
 

@@ -53,7 +53,7 @@ class Drain:
                 self.closing = True
                 limit = self._seconds_max if seconds is None else seconds
                 self._deadline = time.monotonic() + limit
-        self._work.hold()
+            self._work.hold()  # under the lock: an `undo` meanwhile must not leave the work held for ever
         if first:
             _LOG.info("draining: %d steps run", self._work.running_steps())
         self._tell()
@@ -64,7 +64,7 @@ class Drain:
             if self.closing:
                 return False
             was, self.draining = self.draining, False
-        self._work.release()
+            self._work.release()
         if was:
             _LOG.info("no longer draining")
         self._tell()

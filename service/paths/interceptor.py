@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 
 from overscan.core.errors import OverscanError
 from overscan.service._errors import seen_as
+from overscan.service.calls.handlers import Handler, behaviour_of, make_handler
 from overscan.service.calls.rpc import refuse
 from overscan.service.paths.path_map import PathMap, platform_of
 from overscan.service.paths.view import PathView
 from overscan.service.transfers.uploads import Uploads
 
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _OURS = "/overscan.v1."
 _AS_THEY_ARE = ("/UploadFrames", "/DownloadFrame")
 """Messages that are bytes of files, and have no paths."""
@@ -29,13 +29,13 @@ class PathInterceptor(grpc.ServerInterceptor):
         self._map = path_map
         self._uploads = uploads
         self._home = home
-        self._wrapped: dict[str, tuple[_Handler, _Handler]] = {}
+        self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler | None:
+    ) -> Handler | None:
         """The handler with a translator round it."""
         handler = continuation(handler_call_details)
         method = str(handler_call_details.method)
@@ -47,8 +47,8 @@ class PathInterceptor(grpc.ServerInterceptor):
             known = self._wrapped[method] = (handler, self._wrap(handler, messages=messages))
         return known[1]
 
-    def _wrap(self, handler: _Handler, *, messages: bool) -> _Handler:
-        behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    def _wrap(self, handler: Handler, *, messages: bool) -> Handler:
+        behaviour = behaviour_of(handler)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             with self._view(context) as view:
@@ -69,16 +69,13 @@ class PathInterceptor(grpc.ServerInterceptor):
                     view.outward(response)
                     yield response
 
-        make: Any = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[bool(handler.request_streaming), bool(handler.response_streaming)]
-        wrapped: _Handler = make(
-            stream if handler.response_streaming else answer, handler.request_deserializer, handler.response_serializer
+        return make_handler(
+            stream if handler.response_streaming else answer,
+            request_streaming=handler.request_streaming,
+            response_streaming=handler.response_streaming,
+            deserializer=handler.request_deserializer,
+            serializer=handler.response_serializer,
         )
-        return wrapped
 
     @contextmanager
     def _view(self, context: grpc.ServicerContext) -> Iterator[PathView]:

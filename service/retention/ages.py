@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 _DAY_SECONDS = 24 * 3600.0
 _IN_USE_SECONDS = _DAY_SECONDS
 """What was used so lately may belong to a job that runs. Many file systems note reading only once a day."""
+_GONE = ".gone"
 _LEFT_SHARE = 0.8
 """How full the cache is afterwards, so that not every new file makes it look for an old one."""
 
@@ -25,9 +27,23 @@ _LEFT_SHARE = 0.8
 def remove_work_folders(*, jobs: Path, unneeded: Callable[[str], bool]) -> None:
     """Remove the work folders of jobs that are `unneeded`, by their ids: a killed service leaves such behind."""
     with contextlib.suppress(OSError):
-        for folder in jobs.iterdir():
+        for folder in list(jobs.iterdir()):
             if unneeded(folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(set_aside(folder), ignore_errors=True)
+
+
+def set_aside(folder: Path) -> Path:
+    """Have the work folder of a job gone at once, for a retry must not find half of it; returns what is to be removed.
+
+    Its name is no job's: where the service is killed now, it is removed another time.
+    """
+    if folder.name.endswith(_GONE):
+        return folder
+    gone = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}{_GONE}")
+    try:
+        return folder.rename(gone)
+    except OSError:
+        return folder
 
 
 def kept_days(*, policies: Path, show: str, shot: str, days_max: float | None) -> float | None:

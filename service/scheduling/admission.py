@@ -94,13 +94,12 @@ class Admission:
         with self._alone(request_id):
             row = self._store.by_request(request_id=request_id)
             if row is None:
-                if self._quotas is not None and caller.name:
-                    self._quotas.check_jobs(caller, unfinished=unfinished_of(self._store, user=caller.name))
+                self._check_number(caller)
                 job_id, asked_us = uuid.uuid4().hex, now_us()
                 planned = self.plan(spec=spec, caller=caller, stop=stop, job_id=job_id)
                 if not planned.plan.feasible:
                     raise PlanRefusedError(problems=planned.plan.problems)
-                return self._store_job(job_id, spec, request_id, planned, user=caller.name, asked_us=asked_us)
+                return self._store_job(job_id, spec, request_id, planned, caller=caller, asked_us=asked_us)
             self._scheduler.control.enter(job_id=row.id)  # where the store was lost just after it was written
         if JobSpec.FromString(row.spec) != spec:
             raise RequestReusedError(
@@ -111,11 +110,16 @@ class Admission:
             )
         return row
 
-    def retry(self, *, job_id: str, wait_seconds: float) -> None:
+    def retry(self, *, job_id: str, caller: Caller, wait_seconds: float) -> None:
         """Queue a failed or cancelled job again; nothing happens to any other."""
         gone = self._scheduler.control.frames_gone(job_id=job_id, wait_seconds=wait_seconds)
+
+        def check(row: Row[Any]) -> None:
+            self._check_number(caller)
+            self._check_output_is_free(row)
+
         with self._creating:
-            self._scheduler.control.retry(job_id=job_id, gone=gone, check=self._check_output_is_free)
+            self._scheduler.control.retry(job_id=job_id, gone=gone, check=check)
 
     def _outlook(self, spec: JobSpec) -> Outlook:
         """Whether a job can be planned now; raises where it never can."""
@@ -136,7 +140,7 @@ class Admission:
         return found
 
     def _store_job(
-        self, job_id: str, spec: JobSpec, request_id: str, planned: Planned, *, user: str, asked_us: int
+        self, job_id: str, spec: JobSpec, request_id: str, planned: Planned, *, caller: Caller, asked_us: int
     ) -> Row[Any]:
         state = JobState.JOB_STATE_WAITING if planned.later else JobState.JOB_STATE_QUEUED
         new = NewJob(
@@ -146,7 +150,7 @@ class Admission:
             priority=spec.priority,
             output_key=output_key(planned.job.output.path),
             labels={name: getattr(spec.labels, name) for name in _LABELS},
-            user=user,
+            user=caller.name,
             rank=time.time(),
             depends_on=spec.depends_on,
             state=state,
@@ -160,7 +164,8 @@ class Admission:
                 writer.add_warning(new.id, notice.code, notice.message, notice.frame)
 
         event = JobEvent(job_id=new.id, state_changed=JobStateChanged(state=state))
-        with self._creating:  # between the look for other jobs with this output and the new row
+        with self._creating:  # between the look for other jobs and the new row
+            self._check_number(caller)  # once more: planning takes a while, and several calls may do so at once
             self._check_free(new.output_key, set(new.frames))
             self._log.emit(event, change=write)
         self._scheduler.control.enter(job_id=new.id)
@@ -200,6 +205,10 @@ class Admission:
         if isinstance(error, PlanRefusedError) and len(error.problems) > 1:
             record = replace(record, message=f"{record.message} (and {len(error.problems) - 1} more)")
         self._scheduler.control.refuse(job_id=job_id, error=record)
+
+    def _check_number(self, caller: Caller) -> None:
+        if self._quotas is not None and caller.name:
+            self._quotas.check_jobs(caller, unfinished=unfinished_of(self._store, user=caller.name))
 
     def _check_size(self, planned: Planned, caller: Caller) -> None:
         window, frames = planned.plan.display_window, len(planned.plan.frames)

@@ -93,7 +93,7 @@ class DependencyWatch:
     def close(self, *, seconds_max: float) -> None:
         """End the thread, and what it is planning."""
         self._closing.set()
-        self._stop.request()
+        self._stop.request()  # of what is planned now
         self._look.set()
         if self._thread.is_alive():
             self._thread.join(seconds_max)
@@ -118,7 +118,9 @@ class DependencyWatch:
             if found is Outlook.FAILS:
                 self._refuse(job_id, dependency_failed(needs))
             elif found is Outlook.READY:
-                self._plan(job_id, self._stop)
+                self._stop = stop = Stop()  # its own: one that took too long was asked to stop, and stays so
+                if not self._closing.is_set():
+                    self._plan(job_id, stop)
         except (ServiceClosingError, CancelledError):
             return
         except (StoreUnavailableError, OSError) as error:

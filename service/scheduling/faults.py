@@ -27,6 +27,8 @@ class Trouble(Enum):
 
     STORAGE = "storage"
     """It may pass: a full disk, a share that is gone."""
+    START = "start"
+    """A worker did not get as far as its work, which may pass, too: Overscan is being updated, or a disk is slow."""
     MEMORY = "memory"
     """There was not enough memory."""
     CRASH = "crash"
@@ -44,7 +46,7 @@ class Tried:
     """What has gone wrong with a step since it was last begun anew, or last finished a frame."""
 
     failures: int = 0
-    """Of the storage."""
+    """Of what may pass: the storage, a start."""
     deaths: int = 0
     kills: int = 0
     frugal: int = 0
@@ -79,7 +81,7 @@ def trouble_of(record: ErrorRecord) -> Trouble:
 def decide(trouble: Trouble, *, tried: Tried, advanced: bool, limits: Limits) -> Verdict:
     """What becomes of work after one more failure. `advanced`: it has finished a new frame since the last one."""
     before = Tried(frugal=tried.frugal) if advanced else tried
-    if trouble is Trouble.STORAGE:
+    if trouble in (Trouble.STORAGE, Trouble.START):
         now = replace(before, failures=before.failures + 1)
         pause = _pause(now.failures)
         waited = sum(_pause(failure) for failure in range(1, now.failures))

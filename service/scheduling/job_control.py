@@ -165,11 +165,11 @@ class JobControl:
             row = self._lineup.store.job(job_id=job_id)
             if row.state not in _RETRIED:
                 return
+            check(row)
             if not row.plan:
                 self._lineup.record.retried(job_id=job_id, gone=(), anew=True, waits=True)
                 self._lineup.on_end()
                 return
-            check(row)
             folder = self._settings.jobs / job_id
             anew = Problem.FromString(row.error or b"").code == InputChangedError.code or not folder.is_dir()
             if anew:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -134,7 +135,7 @@ class JobRun:
                 self._dependents[need].append(step.id)
         self._position = {step.id: index for index, step in enumerate(plan.steps)}
         self._ready = [step.id for step in plan.steps if step.id not in self._done and not self._missing[step.id]]
-        self._done_weight = sum(self._steps[step].weight for step in self._done if step in self._steps)
+        self._done_weights = [self._steps[step].weight for step in self._done if step in self._steps]
         self._begun: tuple[float, float] | None = None
 
     @property
@@ -209,7 +210,7 @@ class JobRun:
         if work.step is None:
             return
         self._done.add(work.step.id)
-        self._done_weight += work.step.weight
+        self._done_weights.append(work.step.weight)
         for dependent in self._dependents[work.step.id]:
             self._missing[dependent] -= 1
             if not self._missing[dependent]:
@@ -217,14 +218,14 @@ class JobRun:
         self._ready.sort(key=self._position.__getitem__)
 
     def progress(self) -> float:
-        """Part of the job done, 0 to 1."""
-        steps = self._done_weight
-        check = 0.0
+        """Part of the job done, 0 to 1: it does not fall but where work has to be done again."""
+        check, running = 0.0, []
         for work in self.running.values():
             if work.step is None:
                 check = work.fraction
             else:
-                steps += work.step.weight * work.fraction
+                running.append(work.step.weight * work.fraction)
+        steps = math.fsum(itertools.chain(self._done_weights, running))  # in any order it is the same
         return min((1.0 - _VERIFY_SHARE) * steps / self._total + _VERIFY_SHARE * check, 1.0)
 
     def seconds_left(self) -> float | None:

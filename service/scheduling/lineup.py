@@ -6,20 +6,22 @@ full disk or a kill at any point loses nothing but the step in flight.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
-from overscan.core.errors import ErrorRecord
+from overscan.core.errors import DiskFullError, ErrorRecord, ShareLostError
+from overscan.core.storage import storage_error
 from overscan.core.temporaries import remove_temporaries
-from overscan.service._errors import JobEndedError, ServiceClosingError, StoreUnavailableError
+from overscan.service._errors import JobEndedError, JobNotFoundError, ServiceClosingError, StoreUnavailableError
 from overscan.service._settings import Settings
 from overscan.service.scheduling.job_run import JobRun, Stopping
 from overscan.service.scheduling.machine import queue_limits
@@ -37,8 +39,16 @@ from overscan.v1.job_pb2 import JobSpec, JobState, StepState
 from overscan.v1.plan_pb2 import Plan
 
 _LOG = logging.getLogger(__name__)
+STORE_FAULTS = (DiskFullError, StoreUnavailableError, OSError)
+"""What may go away by itself: no room, a lock held too long, storage that is not there for a while."""
 _LOOK_SECONDS_MAX = 0.02
 """How long whoever only wants to look waits for the lock."""
+_NO_LOOK_SECONDS = 0.2
+"""How long nobody waits for it again who has waited in vain: a list looks at a thousand jobs."""
+_SWEEP_SECONDS_MAX = 2.0
+"""A share that does not answer may not hold the lock for longer."""
+_SETTLE_SECONDS = 2.0
+"""Between two attempts to end jobs whose end the store did not take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,8 @@ class Lineup:
         """Called, and not to take long, when a job has ended or may be planned."""
         self._places = places
         self._left_out: set[str] = set()
+        self._settled_at = 0.0
+        self._no_look_until = 0.0
         self._receipts = settings.receipts
 
     def add(self, *, job_id: str) -> None:
@@ -118,14 +130,31 @@ class Lineup:
         with self.changed:
             waiting, self._left_out = self._left_out, set()
             for job_id in waiting:
-                self.add(job_id=job_id)
+                with contextlib.suppress(JobNotFoundError):  # cancelled and purged meanwhile
+                    self.add(job_id=job_id)
+
+    def settle_left(self) -> None:
+        """End the stopped jobs whose end could not be written when their last step had come back."""
+        with self.changed:
+            left = [run for run in self.runs.values() if run.stopping is not None and not run.running]
+            if not left or time.monotonic() < self._settled_at + _SETTLE_SECONDS:
+                return
+            self._settled_at = time.monotonic()
+            for run in left:
+                try:
+                    self.settle(run)
+                except STORE_FAULTS as error:
+                    _LOG.warning("job %s cannot be ended yet: %s", run.id, error)
+                    return
 
     def standing(self, *, job_id: str) -> Standing | None:
         """How a job of the queue stands; None for one that is not in it.
 
         Nor where the lock is held for long, by a write to a slow store: what is stored is never far behind.
         """
-        if not self.changed.acquire(timeout=_LOOK_SECONDS_MAX):
+        looks = time.monotonic() >= self._no_look_until
+        if not self.changed.acquire(timeout=_LOOK_SECONDS_MAX if looks else 0.0):
+            self._no_look_until = time.monotonic() + _NO_LOOK_SECONDS if looks else self._no_look_until
             return None
         try:
             if job_id not in self.queue:
@@ -142,7 +171,10 @@ class Lineup:
             self.changed.release()
 
     def load(self, job_id: str) -> None:
-        """Take a job's plan into memory; a job that cannot be read any more fails."""
+        """Take a job's plan into memory; a job that cannot be read any more fails.
+
+        Raises OSError where there is no room for it now, or the home's disk does not answer.
+        """
         row = self.store.job(job_id=job_id)
         steps = self.store.steps(job_id=job_id)
         plan = self.store.plan(job_id=job_id)
@@ -165,6 +197,8 @@ class Lineup:
             )
             self.queue.set_alone(job_id, self.runs[job_id].is_frugal)
         except Exception as error:
+            if isinstance(storage_error(error), (DiskFullError, ShareLostError)):
+                raise
             _LOG.exception("job %s cannot be read from the store", job_id)
             record = ErrorRecord(
                 code="INTERNAL",
@@ -181,8 +215,11 @@ class Lineup:
             work.stop.request()
 
     def settle(self, run: JobRun) -> None:
-        """End a job whose stopped steps have all come back, leaving nothing of a killed worker beside its frames."""
-        if run.stopping is not None and not run.running:
+        """End a job whose stopped steps have all come back, leaving nothing of a killed worker beside its frames.
+
+        Nothing happens to one that has ended already.
+        """
+        if run.stopping is not None and not run.running and self.runs.get(run.id) is run:
             self.sweep(run)
             self.record.used(job_id=run.id, seconds=run.usage_seconds)
             if run.stopping is Stopping.CANCEL:
@@ -199,8 +236,7 @@ class Lineup:
 
     def sweep(self, run: JobRun) -> None:
         """Remove what killed workers left unfinished of a job of which nothing runs."""
-        for folder in (Path(run.job.output.path).parent, self._receipts):
-            remove_temporaries(folder=folder, owner=run.id)
+        self._remove_unfinished((Path(run.job.output.path).parent, self._receipts), owner=run.id)
 
     def forget(self, job_id: str) -> None:
         """The job is not worked on any more."""
@@ -213,8 +249,22 @@ class Lineup:
     def clean(self, row: Row[Any]) -> None:
         """Leave nothing of a killed worker beside the frames of a job."""
         if row.started_us is not None:
-            for folder in (self._output_folder(row), self._receipts):
-                remove_temporaries(folder=folder, owner=row.id)
+            self._remove_unfinished((self._output_folder(row), self._receipts), owner=row.id)
+
+    def _remove_unfinished(self, folders: Sequence[Path], *, owner: str) -> None:
+        """Remove what `owner` has left unfinished; where the storage does not answer in time, leave it there."""
+        late = threading.Event()
+
+        def remove() -> None:
+            for folder in folders:
+                remove_temporaries(folder=folder, owner=owner, leave=late.is_set)
+
+        thread = threading.Thread(target=remove, name="sweep", daemon=True)
+        thread.start()
+        thread.join(_SWEEP_SECONDS_MAX)
+        if thread.is_alive():
+            late.set()  # when the storage is back, the job may be at work again
+            _LOG.warning("unfinished files of job %s may be left in %s, which does not answer", owner, folders[0])
 
     def _output_folder(self, row: Row[Any]) -> Path:
         spec = JobSpec.FromString(row.spec)

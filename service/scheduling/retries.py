@@ -68,7 +68,7 @@ def death_record(work: Assignment, death: WorkerDiedError, tried: Tried) -> Erro
         at = f", at or after frame {suspect}" if suspect is not None else ""
         where = f"in step '{work.step.id}'{about}{at}"
     record = death.record
-    if record.code == "OUT_OF_MEMORY":
+    if record.code == "OUT_OF_MEMORY" or death.trouble is Trouble.START:
         return replace(record, message=f"{record.message.rstrip('.')} {where}.", frame=suspect)
     times = tried.deaths + tried.kills
     return replace(

@@ -14,10 +14,11 @@ from overscan.core.orders import ReceiptOrder
 from overscan.service._errors import WorkerDiedError
 from overscan.service._settings import Settings
 from overscan.service.operations import metrics
+from overscan.service.retention.ages import set_aside
 from overscan.service.scheduling.faults import Trouble, trouble_of
 from overscan.service.scheduling.job_control import JobControl
 from overscan.service.scheduling.job_run import Assignment, JobRun, Stopping
-from overscan.service.scheduling.lineup import Lineup, Standing
+from overscan.service.scheduling.lineup import STORE_FAULTS, Lineup, Standing
 from overscan.service.scheduling.queue import gib
 from overscan.service.scheduling.retries import begin_again, death_record, judge
 from overscan.service.store.events import EventLog
@@ -125,9 +126,10 @@ class Scheduler:
         return receipt_order(row=self._lineup.store.job(job_id=run.id), plan=run.plan, settings=self._settings)
 
     def tick(self) -> None:
-        """Called a few times a second: says what was held back."""
+        """Called a few times a second: does and says what was held back."""
         with self._lineup.changed:
             self._lineup.add_left_out()
+            self._lineup.settle_left()
             for run in self._lineup.runs.values():
                 self._lineup.record.late_progress(run)
 
@@ -135,7 +137,7 @@ class Scheduler:
         """Something a worker said about its work."""
         with self._lineup.changed:
             if isinstance(report, messages.Progress):
-                work.fraction = report.fraction
+                work.fraction = max(work.fraction, report.fraction)  # engines count different things in turn
                 self._lineup.record.progress(work, report.message)
             elif isinstance(report, messages.FrameFinished):
                 self._lineup.record.frame_finished(work, report)
@@ -151,9 +153,11 @@ class Scheduler:
 
     def finished(self, work: Assignment) -> None:
         """The work is done."""
-        run = work.run
+        run, left = work.run, None
         with self._lineup.changed:
-            if work.step is not None:
+            if run.running.get(work.id) is not work:  # told again, as in `_went_wrong`
+                self._lineup.settle(run)
+            elif work.step is not None:
                 work.fraction = 1.0
                 self._lineup.record.step_done(work)
                 self._returned(work)
@@ -166,10 +170,14 @@ class Scheduler:
                 self._lineup.settle(run)
             else:
                 self._lineup.sweep(run)
-                self._lineup.record.verified(work)
+                used = run.usage_seconds + time.monotonic() - work.begun
+                self._lineup.record.verified(work, usage_seconds=used)
+                self._returned(work)
                 self._lineup.forget(run.id)
                 if not work.differing:
-                    shutil.rmtree(self._settings.jobs / run.id, ignore_errors=True)
+                    left = set_aside(self._settings.jobs / run.id)
+        if left is not None:  # outside of the lock: it may take long
+            shutil.rmtree(left, ignore_errors=True)
 
     def failed(self, work: Assignment, record: ErrorRecord) -> None:
         """The work could not be done: again, where that may help, or the job fails, unless it was being stopped."""
@@ -214,7 +222,10 @@ class Scheduler:
             for run in list(self._lineup.runs.values()):
                 if run.stopping is None:
                     self._lineup.stop(run, Stopping.SHUTDOWN)
-                    self._lineup.settle(run)
+                    try:
+                        self._lineup.settle(run)
+                    except STORE_FAULTS as error:  # the next service sees that it was interrupted all the same
+                        _LOG.warning("job %s is left as it is: %s", run.id, error)
             self._lineup.changed.notify_all()
 
     def _next(self, slot: str) -> Assignment | None:

@@ -53,8 +53,7 @@ class AuditLog:
 
     def refused(self, *, user: str, peer: str, call: str, outcome: str, **entry: object) -> None:
         """Add a line about a refusal; of many alike within a second, the first and then their number."""
-        host = peer.rpartition(":")[0] if peer.startswith("ipv") else peer
-        key = (user, host, call, outcome)
+        key = (user, host_of(peer), call if user else "", outcome)  # who is nobody may try each call there is
         now = time.monotonic()
         with self._lock:
             since, unsaid = self._repeats.get(key, (float("-inf"), 0))
@@ -78,10 +77,13 @@ class AuditLog:
             try:
                 data = line.encode() + b"\n"
                 before = os.fstat(file).st_size
-                if os.write(file, data) != len(data):
+                try:
+                    if os.write(file, data) != len(data):
+                        raise OSError("the disk is full")
+                    os.fsync(file)
+                except OSError:  # or the next line would have this one's number
                     os.ftruncate(file, before)
-                    raise OSError("the disk is full")
-                os.fsync(file)
+                    raise
             finally:
                 os.close(file)
         except OSError as error:
@@ -164,6 +166,11 @@ def check_audit(path: Path) -> Checked:
     if torn:
         problems.append(f"{torn}: is no line of the log")
     return Checked(lines=lines, head=chain, problems=tuple(problems))
+
+
+def host_of(peer: str) -> str:
+    """The host in gRPC's word for where a call comes from, e.g. of ``ipv4:10.0.0.7:40000``."""
+    return peer.rpartition(":")[0] if peer.startswith("ipv") else peer
 
 
 def put_aside(path: Path) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ import threading
 import time
 
 from overscan.service._errors import UnauthenticatedError
+from overscan.service.security.audit import host_of
 from overscan.service.security.users import ADMIN_OF_THIS_MACHINE, Caller, UserBook
 
 _LOG = logging.getLogger(__name__)
@@ -74,8 +75,3 @@ class Doorkeeper:
                 time.sleep(pause)
             finally:
                 self._pausing.release()
-
-
-def host_of(peer: str) -> str:
-    """The host in gRPC's word for where a call comes from, e.g. of ``ipv4:10.0.0.7:40000``."""
-    return peer.rpartition(":")[0] if peer.startswith("ipv") else peer

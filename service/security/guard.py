@@ -1,15 +1,16 @@
 """Stands before every method of every service: who calls, what they may do, how much, and what came of it.
 
-It must be the first interceptor: nothing of a request is parsed before its caller is known.
+No interceptor before it may look at requests: nothing of one is parsed, or waited for, before its caller is known.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -19,19 +20,25 @@ from overscan.service._errors import (
     AuditError,
     InvalidRequestError,
     NotAllowedError,
+    TooManyStreamsError,
     UnknownMethodError,
 )
+from overscan.service.calls.handlers import Handler, behaviour_of, make_handler
 from overscan.service.calls.rpc import Visit, check_welcome, let_in, refuse
 from overscan.service.security.audit import AuditLog
 from overscan.service.security.doorkeeper import Doorkeeper
 from overscan.service.security.message_limits import check_message
 from overscan.service.security.quotas import Quotas
-from overscan.service.security.roles import CHANGES, LEAST_ROLES
+from overscan.service.security.roles import CHANGES, LEAST_ROLES, REMOVES
 
 _LOG = logging.getLogger(__name__)
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "OUTSIDE_ROOTS", "QUOTA", "POLICY", "MALFORMED_REQUEST"}
 """Outcomes that the audit log has of any call."""
+_OURS = "/overscan.v1."
+_OTHER_STREAMS_MAX = 16
+"""Open streams of gRPC's own services, health and reflection. Each holds a thread; ours are counted where they are."""
+_REQUEST_SECONDS_MAX = 60.0
+"""A call whose request has not come by then is ended: it holds a thread."""
 _LOOK_SECONDS = 1.0
 _LOOKS_TO_END = 3
 """A stream whose caller is nobody any more is cut where it has not ended by itself after so many looks."""
@@ -44,9 +51,11 @@ class Guard(grpc.ServerInterceptor):
         self._doorkeeper = doorkeeper
         self._quotas = quotas
         self._audit = audit
-        self._guarded: dict[str, tuple[_Handler, _Handler]] = {}
+        self._guarded: dict[str, tuple[Handler, Handler]] = {}
         self._lock = threading.Lock()
         self._open: dict[Visit, grpc.ServicerContext] = {}
+        self._awaited: dict[Visit, tuple[grpc.ServicerContext, float]] = {}
+        """Calls whose request has not come yet, and until when it may."""
         self._ended = threading.Event()
         threading.Thread(target=self._look_after_streams, name="guard", daemon=True).start()
 
@@ -56,23 +65,25 @@ class Guard(grpc.ServerInterceptor):
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler | None:
+    ) -> Handler | None:
         """The handler with a guard before it; also where there is none, so that strangers learn nothing."""
         method = str(handler_call_details.method)
         handler = continuation(handler_call_details)
         if handler is None:
-            return grpc.unary_unary_rpc_method_handler(lambda _, context: self._let_in(method, context, there=False))
+            return make_handler(
+                lambda _, context: self._let_in(method, context, there=False),
+                request_streaming=True,
+                response_streaming=False,
+            )
         known = self._guarded.get(method)
         if known is None or known[0] is not handler:
             known = self._guarded[method] = (handler, self._guard(method, handler))
         return known[1]
 
-    def _guard(self, method: str, handler: _Handler) -> _Handler:
-        behaviour: Any = (
-            handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        )  # one of them is there
+    def _guard(self, method: str, handler: Handler) -> Handler:
+        behaviour = behaviour_of(handler)
         streams = handler.request_streaming or handler.response_streaming
 
         def answer(raw: Any, context: grpc.ServicerContext) -> Any:
@@ -87,21 +98,18 @@ class Guard(grpc.ServerInterceptor):
                     _welcome(context)
                     yield response
 
-        make: Any = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[bool(handler.request_streaming), bool(handler.response_streaming)]
-        guarded: _Handler = make(
-            stream if handler.response_streaming else answer, response_serializer=handler.response_serializer
+        # Always as a stream of requests: gRPC would wait for a single one, in a thread, before anybody is asked.
+        return make_handler(
+            stream if handler.response_streaming else answer,
+            request_streaming=True,
+            response_streaming=handler.response_streaming,
+            serializer=handler.response_serializer,
         )
-        return guarded
 
     @contextmanager
     def _visit(self, method: str, context: grpc.ServicerContext, *, streams: bool) -> Iterator[Visit]:
         """A call by somebody who may make it, written down when it ends."""
-        visit = self._let_in(method, context)
+        visit = self._let_in(method, context, streams=streams)
         try:
             with ExitStack() as stack:
                 try:
@@ -122,7 +130,9 @@ class Guard(grpc.ServerInterceptor):
         finally:
             self._write_down(method, visit)
 
-    def _let_in(self, method: str, context: grpc.ServicerContext, *, there: bool = True) -> Visit:
+    def _let_in(
+        self, method: str, context: grpc.ServicerContext, *, there: bool = True, streams: bool = False
+    ) -> Visit:
         peer, token = context.peer(), _token(context)
         visit = None
         try:
@@ -140,7 +150,8 @@ class Guard(grpc.ServerInterceptor):
                     expected=least.word,
                     actual=who.role.word,
                 )
-            self._quotas.call(who)
+            if not streams:  # which have a quota of their own: a transfer of small files makes very many
+                self._quotas.call(who)
             return visit
         except OverscanError as error:
             if visit is None:
@@ -151,10 +162,10 @@ class Guard(grpc.ServerInterceptor):
             refuse(context, error)
         raise AssertionError("unreachable")
 
-    def _requests(self, handler: _Handler, raw: Any, context: grpc.ServicerContext, visit: Visit) -> Any:
+    def _requests(self, handler: Handler, raw: Any, context: grpc.ServicerContext, visit: Visit) -> Any:
         """The request, or the requests, parsed."""
         if not handler.request_streaming:
-            return self._parsed(handler, raw, context, visit)
+            return self._parsed(handler, self._first(raw, context, visit), context, visit)
 
         def parsed() -> Iterator[Any]:
             for one in raw:
@@ -163,7 +174,20 @@ class Guard(grpc.ServerInterceptor):
 
         return parsed()
 
-    def _parsed(self, handler: _Handler, raw: bytes, context: grpc.ServicerContext, visit: Visit) -> Any:
+    def _first(self, raw: Iterator[bytes], context: grpc.ServicerContext, visit: Visit) -> bytes:
+        """The one request of a call, waited for only so long."""
+        with self._lock:
+            self._awaited[visit] = (context, time.monotonic() + _REQUEST_SECONDS_MAX)
+        try:
+            found = next(raw, None)
+        finally:
+            with self._lock:
+                del self._awaited[visit]
+        if found is None:
+            refuse(context, InvalidRequestError("the call brought no request.", next_step="Update the client."))
+        return found
+
+    def _parsed(self, handler: Handler, raw: bytes, context: grpc.ServicerContext, visit: Visit) -> Any:
         try:
             try:
                 request = handler.request_deserializer(raw) if handler.request_deserializer else raw
@@ -172,11 +196,25 @@ class Guard(grpc.ServerInterceptor):
                     "the request is no message of the kind that the method takes.", next_step="Update the client."
                 ) from error
             if isinstance(request, Message):
-                check_message(request, size=len(raw))
+                check_message(request)
+            visit.asked(request)
+            if visit.method in REMOVES:
+                self._write_change(visit, outcome="BEGUN")
         except OverscanError as error:
             refuse(context, error)
-        visit.asked(request)
         return request
+
+    def _write_change(self, visit: Visit, *, outcome: str) -> None:
+        self._audit.write(
+            user=visit.caller.name or "(service)",
+            role=visit.caller.role.word,
+            **{"from": visit.peer},
+            call=visit.method.rpartition("/")[2],
+            job=visit.job,
+            upload=visit.upload,
+            detail=visit.detail,
+            outcome=outcome,
+        )
 
     def _write_down(self, method: str, visit: Visit) -> None:
         entry = {"job": visit.job, "upload": visit.upload, "detail": visit.detail}
@@ -184,14 +222,7 @@ class Guard(grpc.ServerInterceptor):
             if visit.outcome in _REFUSALS:
                 self._refused(user=visit.caller.name, peer=visit.peer, method=method, outcome=visit.outcome, **entry)
             elif method in CHANGES:
-                self._audit.write(
-                    user=visit.caller.name or "(service)",
-                    role=visit.caller.role.word,
-                    **{"from": visit.peer},
-                    call=method.rpartition("/")[2],
-                    **entry,
-                    outcome=visit.outcome or "OK",
-                )
+                self._write_change(visit, outcome=visit.outcome or "OK")
         except AuditError as error:  # what was done is done; from now on nothing else is
             _LOG.critical("%s The call was %s by '%s'.", error, method, visit.caller.name)
 
@@ -205,6 +236,13 @@ class Guard(grpc.ServerInterceptor):
     @contextmanager
     def _looked_after(self, visit: Visit, context: grpc.ServicerContext) -> Iterator[None]:
         with self._lock:
+            if not visit.method.startswith(_OURS):
+                others = sum(not open_.method.startswith(_OURS) for open_ in self._open)
+                if others >= _OTHER_STREAMS_MAX:
+                    raise TooManyStreamsError(
+                        f"{others} streams of gRPC's own services are open already.",
+                        next_step="Close some, or ask Health/Check now and then.",
+                    )
             self._open[visit] = context
         try:
             yield
@@ -217,7 +255,10 @@ class Guard(grpc.ServerInterceptor):
         late: dict[Visit, int] = {}
         while not self._ended.wait(_LOOK_SECONDS):
             with self._lock:
-                streams = dict(self._open)
+                streams, awaited = dict(self._open), list(self._awaited.values())
+            for context, until in awaited:
+                if time.monotonic() > until:
+                    context.cancel()
             late = {visit: looks for visit, looks in late.items() if visit in streams}
             for visit, context in streams.items():
                 who = self._doorkeeper.still(peer=visit.peer, token=visit.token)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from overscan.service._errors import InvalidRequestError
 
 BYTES_MAX = 4 << 20
-"""Of one message, in either direction: a chunk of a frame is 1 MiB, and a page of jobs or a plan may be larger."""
+"""Of one request: a chunk of a frame is 1 MiB, and the spec of a job with many tracks may be larger."""
 _TEXT_MAX = 64 << 10
 """Characters of one text: a prompt, a path, a name."""
 _VALUES_MAX = 100_000
 """Values in all: tracks of points are the most that an honest job has."""
 _DEPTH_MAX = 24
 _CHUNK_MAX = 1 << 20
-_AROUND_A_CHUNK = 4096
-"""Bytes of a chunk's message besides the chunk."""
+"""Bytes of one field. Chunks of frames are not looked at here: their own reader never copies them."""
 
 
-def check_message(message: Message, *, size: int) -> None:
-    """Raise `InvalidRequestError` where a request of `size` bytes holds more than any honest one."""
-    if size <= _CHUNK_MAX + _AROUND_A_CHUNK and _is_flat(message.DESCRIPTOR):
-        return  # a chunk of a frame: reading its bytes here would copy them
+def check_message(message: Message) -> None:
+    """Raise `InvalidRequestError` where a request holds more than any honest one."""
     left = _VALUES_MAX
     waiting: list[tuple[Message, str, int]] = [(message, "", 1)]
     while waiting:
@@ -45,14 +41,6 @@ def check_message(message: Message, *, size: int) -> None:
                     raise _refusal(f"the text of '{name}' is too long", name, f"at most {_TEXT_MAX} characters")
                 elif isinstance(item, bytes) and len(item) > _CHUNK_MAX:
                     raise _refusal(f"the bytes of '{name}' are too many", name, f"at most {_CHUNK_MAX}")
-
-
-@lru_cache
-def _is_flat(descriptor: Descriptor) -> bool:
-    """Whether a message holds bytes, and nothing that could hold much else."""
-    kinds = {field.type for field in descriptor.fields}
-    several = any(field.is_repeated for field in descriptor.fields)
-    return FieldDescriptor.TYPE_BYTES in kinds and FieldDescriptor.TYPE_MESSAGE not in kinds and not several
 
 
 def _values(field: FieldDescriptor, value: Any) -> Any:

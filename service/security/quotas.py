@@ -79,12 +79,6 @@ class Quotas:
             if most and number > most:
                 raise self._used_up(what, most, "Cut the job into several, or ask an admin.", actual=number)
 
-    def check_upload(self, caller: Caller, *, held: int) -> None:
-        """Raise `QuotaError` where a user's uploads hold `held` bytes, and that is too much."""
-        most = self._settings.quota_upload_bytes_per_user
-        if caller.name and most and held > most:
-            raise self._used_up("bytes of uploads", most, "Delete uploads you no longer need.", actual=held)
-
     @staticmethod
     def _used_up(what: str, most: float, next_step: str, *, actual: object = "") -> QuotaError:
         shown = f"{most:,.0f}"

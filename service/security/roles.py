@@ -44,8 +44,8 @@ LEAST_ROLES: Mapping[str, Role] = MappingProxyType(
         f"{_V1}.FrameService/GetUpload": Role.ARTIST,
         f"{_V1}.FrameService/UploadFrames": Role.ARTIST,
         f"{_V1}.FrameService/DeleteUpload": Role.ARTIST,
-        f"{_V1}.FrameService/ListResultFiles": Role.VIEWER,
-        f"{_V1}.FrameService/DownloadFrame": Role.VIEWER,
+        f"{_V1}.FrameService/ListResultFiles": Role.ARTIST,  # viewers see previews
+        f"{_V1}.FrameService/DownloadFrame": Role.ARTIST,
         f"{_V1}.FrameService/DeleteResult": Role.ARTIST,
         f"{_V1}.AdminService/GetCaller": Role.VIEWER,
         f"{_V1}.AdminService/GetStatus": Role.ADMIN,
@@ -70,3 +70,8 @@ CHANGES = frozenset(
     }
 )
 """The methods that change something, each call of which the audit log has."""
+
+REMOVES = frozenset(
+    method for method in CHANGES if method.rpartition("/")[2] in {"DeleteUpload", "DeleteResult", "Purge"}
+)
+"""Those whose beginning the audit log has, too: what they removed tells nobody any more that they were called."""

@@ -35,14 +35,17 @@ class Roots:
         """Raise `OutsideRootsError` where a path, or path pattern, leads out of what may be written."""
         self._check(path, field, self.write, "written to")
 
+    def may_read_at(self, real: Path) -> bool:
+        """Whether a file may be read that is open already, and so is known to lie at `real`."""
+        return not self.confined or _is_inside(real, self.read)
+
     def _check(self, path: str | os.PathLike[str], field: str, roots: tuple[Path, ...], doing: str) -> None:
         if not self.confined:
             return
         given = os.fspath(path)
         if "\0" in given:
             raise InvalidJobError("the path has a zero byte in it.", next_step="Give a plain path.", field=field)
-        real = _real(given)
-        if not any(real == root or root in real.parents for root in roots):
+        if not _is_inside(_real(given), roots):
             named = [root for root in roots if self._shown is None or root in self._shown]
             shown = ", ".join(str(root) for root in named) or "none"
             raise OutsideRootsError(
@@ -57,6 +60,10 @@ class Roots:
 def make_roots(settings: Settings) -> Roots:
     """The roots that the service was given; what lies in its own folders is asked for elsewhere."""
     return Roots(read=settings.roots_read, write=settings.roots_write)
+
+
+def _is_inside(real: Path, roots: tuple[Path, ...]) -> bool:
+    return any(real == root or root in real.parents for root in roots)
 
 
 def _real(path: str | os.PathLike[str]) -> Path:

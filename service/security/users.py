@@ -23,6 +23,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from overscan.core.temporaries import flush
 from overscan.service._errors import NotAllowedError, UsersFileError
 from overscan.service.security.roles import Role
 
@@ -49,8 +50,8 @@ ADMIN_OF_THIS_MACHINE = Caller(name="", role=Role.ADMIN)
 """Whoever can open the service's own socket, or read its token: the account that runs it."""
 
 
-def require_owner(caller: Caller, owner: str, *, what: str = "job") -> None:
-    """Let a caller change what `owner` made: an artist their own only, an admin everybody's.
+def require_owner(caller: Caller, owner: str, *, what: str = "job", doing: str = "change") -> None:
+    """Let a caller change (or what else they are `doing`) what `owner` made: an artist their own, an admin all.
 
     Raises `NotAllowedError`.
     """
@@ -58,7 +59,7 @@ def require_owner(caller: Caller, owner: str, *, what: str = "job") -> None:
         return
     whose = f"is {owner}'s" if owner else "belongs to whoever runs the service"
     raise NotAllowedError(
-        f"the {what} {whose}, and {caller.name or 'you'} may change their own only.",
+        f"the {what} {whose}, and {caller.name or 'you'} may {doing} their own only.",
         next_step=f"Ask {owner} or an admin." if owner else "Ask an admin.",
         expected=owner,
         actual=caller.name,
@@ -137,7 +138,7 @@ def read_users(path: Path) -> tuple[User, ...]:
         if len(data) > _FILE_BYTES_MAX:
             raise ValueError(f"it is larger than {_FILE_BYTES_MAX} bytes")
         return _parse(json.loads(data))
-    except (ValueError, KeyError, TypeError, UsersFileError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UsersFileError) as error:
         raise UsersFileError(
             f"is no file of users: {type(error).__name__}: {error}",
             next_step="Restore it from a backup, or remove it and add the users again.",
@@ -156,6 +157,7 @@ def write_users(path: Path, users: Iterable[User]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    flush(path.parent)  # no loss of power brings a user back who was removed
 
 
 class UserBook:

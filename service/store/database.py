@@ -56,17 +56,6 @@ class Database(abc.ABC):
             yield connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection on which all statements see the same."""
-        with self.read() as connection:
-            connection.exec_driver_sql(self._begin_reading)
-            try:
-                yield connection
-            finally:
-                with suppress(DBAPIError, PendingRollbackError):  # the connection is gone, and with it what it began
-                    connection.exec_driver_sql("COMMIT")
-
-    @contextmanager
     def write(self) -> Iterator[Connection]:
         """The one write transaction; what it wrote survives a power cut once it is flushed.
 
@@ -104,11 +93,6 @@ class Database(abc.ABC):
     @abc.abstractmethod
     def flush(self) -> None:
         """Have all that was written on the disk; raises as `write` does."""
-
-    @property
-    @abc.abstractmethod
-    def _begin_reading(self) -> str:
-        """The statement that begins a transaction which sees one state of things."""
 
     @property
     @abc.abstractmethod

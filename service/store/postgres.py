@@ -73,10 +73,6 @@ class PostgresDatabase(Database):
                 raise
 
     @property
-    def _begin_reading(self) -> str:
-        return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-    @property
     def _begin_writing(self) -> str:
         return "BEGIN"
 
@@ -132,7 +128,7 @@ class PostgresDatabase(Database):
             except (DBAPIError, OverscanError) as error:
                 _LOG.warning("waiting for the job store, to see what it has written: %s", error)
                 self._drop_writer()
-                if self._closed.wait(1.0):
+                if self.taken or self._closed.wait(1.0):
                     raise
                 continue
             if state != "in progress":

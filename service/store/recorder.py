@@ -166,8 +166,11 @@ class Recorder:
             values = {"state": StepState.STEP_STATE_PENDING, **asdict(tried)}
             self._write(lambda writer: writer.set_step(work.run.id, work.id, **values))
 
-    def verified(self, work: Assignment) -> None:
-        """Every frame was compared with the plate; the job has ended, one way or the other."""
+    def verified(self, work: Assignment, *, usage_seconds: float) -> None:
+        """Every frame was compared with the plate; the job has ended, one way or the other.
+
+        `usage_seconds` is how long workers were on it, all in all.
+        """
         run = work.run
         found = Verification(
             frames=work.frames_checked,
@@ -181,7 +184,8 @@ class Recorder:
                 writer.set_frame(run.id, frame, state=FrameState.FRAME_STATE_VERIFIED)
             for frame in work.bad_frames:
                 writer.set_frame(run.id, frame, state=FrameState.FRAME_STATE_FAILED)
-            writer.set_job(run.id, verification=found.SerializeToString(), progress=1.0)
+            told = found.SerializeToString()
+            writer.set_job(run.id, verification=told, progress=1.0, usage_seconds=usage_seconds)
 
         if not work.differing:
             self._end(run.id, JobState.JOB_STATE_SUCCEEDED, found=found, also=write)

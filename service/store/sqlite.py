@@ -89,10 +89,6 @@ class SqliteDatabase(Database):
         beside.replace(target)
 
     @property
-    def _begin_reading(self) -> str:
-        return "BEGIN"
-
-    @property
     def _begin_writing(self) -> str:
         return "BEGIN IMMEDIATE"  # waits for a while where another process (a backup) has the lock
 

@@ -99,10 +99,6 @@ class Store:
         """A connection for queries; raises `StoreUnavailableError`."""
         return self._database.read()
 
-    def snapshot(self) -> AbstractContextManager[Connection]:
-        """A connection whose queries all see the same."""
-        return self._database.snapshot()
-
     def job(self, *, job_id: str) -> Row[Any]:
         """The job with exactly this id; raises `JobNotFoundError`."""
         with self.read() as connection:

@@ -133,13 +133,6 @@ class Writer:
         """The step was started."""
         self.set_step(job_id, step_id, state=StepState.STEP_STATE_RUNNING, attempts=tables.steps.c.attempts + 1)
 
-    def count_death(self, job_id: str, step_id: str) -> int:
-        """A worker died on the step; how many have since it was last (re)tried."""
-        table = tables.steps
-        self.set_step(job_id, step_id, deaths=table.c.deaths + 1)
-        query = select(table.c.deaths).where(table.c.job_id == job_id, table.c.step_id == step_id)
-        return int(self.connection.execute(query).scalar_one())
-
     def set_frame(self, job_id: str, frame: int, **values: object) -> None:
         """Change columns of a frame, which is added where the plan did not have it."""
         table = tables.frames

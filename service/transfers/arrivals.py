@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from overscan.core.errors import DiskFullError, OverscanError
-from overscan.service._errors import InvalidRequestError, UploadDamagedError, UploadOffsetError
+from overscan.service._errors import InvalidRequestError, UnknownUploadError, UploadDamagedError, UploadOffsetError
 
 _READ_BYTES = 1 << 20
 _HELPERS = 4
@@ -36,8 +36,9 @@ class Arrivals:
         with self._lock:
             arrival, count = self._open.get(part) or (None, 0)
             if arrival is None:
-                pool = self._pool / hashlib.sha256(user.encode()).hexdigest()[:32]
-                arrival = Arrival(part=part, file=file, pool=pool, frame=frame, helpers=self._helpers)
+                arrival = Arrival(
+                    part=part, file=file, pool=self._pool / _owner(user), frame=frame, helpers=self._helpers
+                )
             self._open[part] = (arrival, count + 1)
         try:
             yield arrival
@@ -49,10 +50,10 @@ class Arrivals:
                 else:
                     arrival.close()
 
-    def tidy(self) -> None:
-        """Drop pooled files that no upload has any more."""
-        with contextlib.suppress(OSError):
-            for path in self._pool.glob("*/*"):
+    def tidy(self, *, user: str | None = None) -> None:
+        """Drop pooled files, of `user` or of all, that no upload has any more."""
+        for path in self._pool.glob(f"{'*' if user is None else _owner(user)}/*"):
+            with contextlib.suppress(OSError):
                 if path.stat().st_nlink == 1:
                     path.unlink()
 
@@ -130,7 +131,14 @@ class Arrival:
     def _ready(self) -> None:
         if self._descriptor is None and not self._file.exists():
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self._part, flags, 0o600)
+            try:
+                self._descriptor = os.open(self._part, flags, 0o600)
+            except FileNotFoundError:
+                raise UnknownUploadError(
+                    "the upload was deleted meanwhile.", next_step="Upload the frames again.", field="upload_id"
+                ) from None
+            except OSError as error:
+                raise self._refused(error) from error
             self._size = os.fstat(self._descriptor).st_size
             self._digest = hashlib.sha256() if not self._size else None
 
@@ -220,6 +228,11 @@ class Arrival:
         return OverscanError(
             f"frame {self._frame} cannot be kept: {error.strerror}.", next_step="See the service's log."
         )
+
+
+def _owner(user: str) -> str:
+    """The name of a user's folder in the pool."""
+    return hashlib.sha256(user.encode()).hexdigest()[:32]
 
 
 def _hash_of(path: Path) -> bytes:

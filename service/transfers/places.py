@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from overscan.service._errors import InvalidRequestError
@@ -23,6 +24,7 @@ class Places:
         self.roots = roots or Roots()
         """What jobs may read and write besides."""
         self._results = results
+        self._results_real = Path(os.path.realpath(results))
 
     def upload(self, *, upload_id: str, frames: tuple[int, ...] | None, user: str | None, field: str) -> Upload:
         """An upload that a job of `user` may read now (anybody's for None); raises as `Uploads.whole` does."""
@@ -31,6 +33,10 @@ class Places:
     def kept(self, *, job_id: str) -> Path:
         """The folder of a result that the service keeps."""
         return self._results / (job_id or _PLANNED)
+
+    def may_send(self, real: Path) -> bool:
+        """Whether a file that really lies there may go to a client as one of a result: inside the roots, or kept."""
+        return self.roots.may_read_at(real) or self._results_real in real.parents
 
     def make_kept(self, spec: JobSpec, *, job_id: str) -> None:
         """Make the folder of a result that the service keeps; nothing for one that goes elsewhere."""
@@ -59,7 +65,7 @@ class Places:
             return "generated.%04d.exr"
         plate = spec.plate.path
         if spec.plate.WhichOneof("location") == "upload_id":
-            plate = self.uploads.find(upload_id=spec.plate.upload_id, user=None).name
+            plate = self.uploads.find(upload_id=spec.plate.upload_id, user=None, field="plate.upload_id").name
         name = Path(file_name(plate) or "out.%04d.exr")
         return name.name if name.suffix.lower() in _WRITABLE else f"{name.stem}.exr"
 

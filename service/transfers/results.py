@@ -7,18 +7,23 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
+from overscan.core.errors import OutsideRootsError, OverscanError
 from overscan.core.frame_names import FrameNames
 from overscan.core.result_names import extras_pattern, receipt_path, signature_path
+from overscan.core.storage import storage_error
 from overscan.service._errors import UnknownFileError
 from overscan.service._settings import Settings
 from overscan.service.store.store import Store
@@ -37,6 +42,8 @@ class ResultFile:
     """A file of a result."""
 
     path: Path
+    size: int
+    """Bytes."""
     frame: int | None = None
     """The frame that it is; None for what belongs to the whole, and for signatures."""
     sidecar: bool = False
@@ -59,17 +66,30 @@ class Results:
         frames = [frame for frame in self._store.frames(job_id=row.id) if frame.state in _THERE]
         paths = [Path(frame.path) for frame in frames]
         sidecars = spec.output.extras == ExtrasMode.EXTRAS_MODE_SIDECAR
+        folder_of = cache(os.path.realpath)
+
+        def size(path: Path) -> int | None:
+            """Bytes of a file that is there; None for one that is not, or that leads where nothing may be read."""
+            try:
+                status = path.lstat()
+                is_link = stat.S_ISLNK(status.st_mode)
+                status = path.stat() if is_link else status
+            except OSError:
+                return None
+            real = os.path.realpath(path) if is_link else os.path.join(folder_of(path.parent), path.name)  # noqa: PTH118
+            return status.st_size if stat.S_ISREG(status.st_mode) and self._places.may_send(Path(real)) else None
+
         for frame, path in zip(frames, paths, strict=True):
-            if path.is_file():
-                yield ResultFile(path=path, frame=frame.frame)
-            if sidecars and (extras := Path(extras_pattern(str(path)))).is_file():
-                yield ResultFile(path=extras, frame=frame.frame, sidecar=True)
+            if (count := size(path)) is not None:
+                yield ResultFile(path=path, size=count, frame=frame.frame)
+            if sidecars and (count := size(extras := Path(extras_pattern(str(path))))) is not None:
+                yield ResultFile(path=extras, size=count, frame=frame.frame, sidecar=True)
         known = set(paths)
         receipt = receipt_path(pattern)
         beside = [*map(signature_path, paths), receipt, signature_path(receipt), *self._beside(row, Path(pattern))]
         for path in dict.fromkeys(beside):
-            if path not in known and path.is_file():
-                yield ResultFile(path=path)
+            if path not in known and (count := size(path)) is not None:
+                yield ResultFile(path=path, size=count)
 
     def frame(self, row: Row[Any], number: int, *, sidecar: bool) -> Path:
         """The file of a frame that is finished, or its sidecar; raises `UnknownFileError`."""
@@ -95,6 +115,37 @@ class Results:
             field="name",
             actual=name[:200],
         )
+
+    def open(self, path: Path) -> FileIO:
+        """A file of a result, for reading.
+
+        Others can write where results lie: a link may have taken a file's place, or a pipe. So it is the file that is
+        open which is looked at, wherever its name leads by now. Raises `UnknownFileError` where it is no file, and
+        `OutsideRootsError` where it lies outside of what may be read.
+        """
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            raise _gone(path) from None
+        except OSError as error:
+            raise storage_error(error) or OverscanError(
+                f"'{path.name}' cannot be read: {error.strerror}.", next_step="Ask who runs the service.", path=path
+            ) from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _gone(path)
+            if not self._places.may_send(_place_of(descriptor, path)):
+                raise OutsideRootsError(
+                    f"'{path.name}' leads out of the folders that may be read.",
+                    next_step="Put the file itself in its place, or run the job again.",
+                    path=path,
+                    field="name",
+                )
+            return FileIO(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def hash_of(self, row: Row[Any], path: Path, status: os.stat_result) -> bytes | None:
         """SHA-256 of a file that is as `status` says, where it was taken when the file was written or since."""
@@ -146,13 +197,35 @@ class Results:
         return Path(self._places.output(JobSpec.FromString(row.spec), job_id=row.id))
 
 
-def hash_file(path: Path) -> bytes:
-    """SHA-256 of a file's bytes."""
+def hash_file(file: FileIO) -> bytes:
+    """SHA-256 of an open file's bytes, all of them."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+    file.seek(0)
+    while block := file.read(_READ_BYTES):
+        digest.update(block)
     return digest.digest()
+
+
+def _place_of(descriptor: int, path: Path) -> Path:
+    """Where a file really lies that was opened as `path`."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/self/fd/{descriptor}").readlink()  # Linux's kernel knows
+    real = Path(os.path.realpath(path))
+    try:
+        if os.path.samestat(os.fstat(descriptor), real.lstat()):
+            return real
+    except OSError:
+        pass
+    raise _gone(path)  # swapped meanwhile
+
+
+def _gone(path: Path) -> UnknownFileError:
+    return UnknownFileError(
+        f"'{path.name}' is not there any more.",
+        next_step="Retry the job, or run it again.",
+        field="name",
+        actual=path.name,
+    )
 
 
 def _key(path: Path, status: os.stat_result) -> tuple[str, int, int, int]:

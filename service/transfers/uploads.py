@@ -22,6 +22,7 @@ from pathlib import Path
 from overscan.core.errors import InvalidJobError
 from overscan.core.frame_names import FrameNames
 from overscan.core.frames import format_frames
+from overscan.core.storage import storage_error
 from overscan.core.temporaries import written_beside
 from overscan.service._errors import QuotaError, UnknownUploadError, UploadIncompleteError
 from overscan.service.transfers.arrivals import Arrival, Arrivals
@@ -31,6 +32,8 @@ _NAME_LENGTH_MAX = 4096
 _FILE_NAME_BYTES_MAX = 200
 _DAY_SECONDS = 24 * 3600.0
 _RECORD = "upload.json"
+_EMPTY_BYTES = 4096
+"""What an upload takes on the disk before anything has arrived, at least: their number must not be free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +108,25 @@ class Uploads:
         self._arrivals = Arrivals(pool=folder / "pool")
 
     def create(self, *, user: str, name: str, frames: tuple[int, ...]) -> Upload:
-        """Open an upload; raises `InvalidJobError` for a name that no file here could have."""
+        """Open an upload; raises `InvalidJobError` for a name that no file here could have, `QuotaError`, and
+        `DiskFullError`."""
         check_name(name, frames=frames, field="name")
         upload_id = uuid.uuid4().hex
         upload = Upload(id=upload_id, user=user, name=name, frames=frozenset(frames), folder=self._folder / upload_id)
-        for part in ("files", "parts"):
-            (upload.folder / part).mkdir(mode=0o700, parents=True)
-        record = {"user": user, "name": name, "frames": sorted(upload.frames)}
-        with written_beside(upload.folder / _RECORD) as temporary:
-            temporary.write_text(json.dumps(record), encoding="utf-8")
+        record = json.dumps({"user": user, "name": name, "frames": sorted(upload.frames)})
+        self.charge(upload, _EMPTY_BYTES + len(record))
+        try:
+            for part in ("files", "parts"):
+                (upload.folder / part).mkdir(mode=0o700, parents=True)
+            with written_beside(upload.folder / _RECORD) as temporary:
+                temporary.write_text(record, encoding="utf-8")
+        except OSError as error:
+            shutil.rmtree(upload.folder, ignore_errors=True)
+            self.recount()
+            found = storage_error(error)
+            if found is None:
+                raise
+            raise found from error
         return upload
 
     def find(self, *, upload_id: str, user: str | None, field: str = "upload_id") -> Upload:
@@ -197,11 +210,13 @@ class Uploads:
         return upload
 
     def remove(self, *, upload_id: str) -> None:
-        """Drop an upload and its files; nothing happens where there is none."""
+        """Drop an upload and its files, in the pool as well; nothing happens where there is none."""
         if _ID.fullmatch(upload_id):
+            upload = self._read(upload_id)
             with contextlib.suppress(OSError):  # first of all, so that nobody finds half of it
                 (self._folder / upload_id / _RECORD).unlink()
             shutil.rmtree(self._folder / upload_id, ignore_errors=True)
+            self._arrivals.tidy(user=None if upload is None else upload.user)
             self.recount()
 
     def tidy(self, *, days_max: float, needed: frozenset[str]) -> None:
@@ -236,11 +251,12 @@ class Uploads:
     def _measured(self) -> dict[str, int]:
         """Bytes that each user's uploads have."""
         found: dict[str, int] = {}
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self._folder):
-                upload = self._read(entry.name)
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            with contextlib.suppress(OSError):  # one that goes meanwhile
+                upload = self._read(folder.name)
                 if upload is not None:
-                    size = sum(path.stat().st_size for path in upload.folder.glob("*/*"))
+                    size = sum(path.stat().st_size for path in folder.glob("*/*"))
+                    size += _EMPTY_BYTES + (folder / _RECORD).stat().st_size
                     found[upload.user] = found.get(upload.user, 0) + size
         return found
 

@@ -30,8 +30,8 @@ _PACKAGES = ("overscan.core", "overscan.service", "overscan.v1")
 def bounds_environment(settings: Settings, *, plans: bool, verifies: bool) -> dict[str, str]:
     """The variables that tell a worker its bounds.
 
-    One that `plans` or `verifies` needs little memory; one that verifies reads plates that are named by any header, and
-    so none of what the service keeps of its users.
+    One that `plans` or `verifies` needs little memory. One that verifies writes no results, and reads plates that are
+    named by any header, and so none of what the service keeps of its users.
     """
     bounds: dict[str, Any] = {}
     variables = {"OVERSCAN_PIXELS_MAX": str(settings.pixels_max)}
@@ -46,10 +46,11 @@ def bounds_environment(settings: Settings, *, plans: bool, verifies: bool) -> di
         for folder in (*writable, temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = (settings.policies, settings.signing_certificate, settings.signing_key, settings.trust_anchors)
+        both = [str(root) for root in (*settings.roots_read, *settings.roots_write)]
         bounds |= {
-            "roots_read": [str(root) for root in settings.roots_read],
-            "roots_write": [str(root) for root in (*settings.roots_write, *writable)],
-            "shown": [str(root) for root in (*settings.roots_read, *settings.roots_write)],
+            "roots_read": both,
+            "roots_write": [str(root) for root in (*(() if verifies else settings.roots_write), *writable)],
+            "shown": both,
             "also_read": [
                 str(path) for path in (home / "models" if verifies else home, *filter(None, files), *_ocio())
             ],

@@ -4,6 +4,7 @@ a library put before it."""
 from __future__ import annotations
 
 import errno
+import logging
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from overscan.core.memory import memory
 from overscan.core.storage import Places, causes, storage_error
 from overscan.service.workers import messages
 
+_LOG = logging.getLogger(__name__)
 _GIB = 1024**3
 _NO_MEMORY = ("out of memory", "not enough memory", "insufficient memory", "cannot allocate memory", "bad_alloc")
 _NO_MEMORY_EITHER = ("can't start new thread", "failed to allocate", "unable to allocate")
@@ -29,12 +31,20 @@ class WorkFolderGoneError(OverscanError):
 
 
 def record_of(error: BaseException, request: messages.Request) -> ErrorRecord:
-    """The record of an error that a request ended with."""
+    """The record of an error that a request ended with. Raises nothing: a worker must come to an answer."""
+    record = error.record if isinstance(error, OverscanError) else fault_record(request, error)
+    try:
+        return _explained(error, record, request)
+    except Exception:  # what there is no memory for, or no file left to open
+        _LOG.exception("what lies behind a failure cannot be found out")
+        return record
+
+
+def _explained(error: BaseException, record: ErrorRecord, request: messages.Request) -> ErrorRecord:
     body = request.body
     writes = ""
     if isinstance(body, (messages.RunStep, messages.VerifyJob)):
         writes = str(Path(body.job.output.path).parent)
-    record = error.record if isinstance(error, OverscanError) else fault_record(request, error)
     if record.code in _KEPT:
         return record
     if record.code == "OUT_OF_MEMORY":

@@ -12,6 +12,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+EXIT_HELD = 75
+"""Exit code (EX_TEMPFAIL of sysexits.h) of a worker that did not get its lock: it has not begun anything."""
 _LOCKED_BYTE = 1 << 30
 """Windows locks bytes, and a locked byte cannot be read: lock one far behind the text."""
 

@@ -14,14 +14,18 @@ LOGS = "logs"
 """Folder of a job's work folder that keeps what its workers said before it failed."""
 
 
-def prune_logs(*, folder: Path, keep: int) -> None:
-    """Keep the newest worker logs only. What failed jobs need of them is with those jobs."""
+def prune_logs(*, folder: Path, name: str, keep: int) -> None:
+    """Keep the newest logs of the worker `name` only, which has no process now: others may still write theirs.
+
+    What failed jobs need of them is with those jobs.
+    """
     found = []
-    for path in folder.glob("worker-*.log"):
-        with contextlib.suppress(OSError):  # another worker's start removes old logs too
+    for path in folder.glob(f"worker-{name}-*.log"):
+        with contextlib.suppress(OSError):
             found.append((path.stat().st_mtime, path))
     for _, path in sorted(found, reverse=True)[keep:]:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a process that cannot be killed; Windows keeps what is open
+            path.unlink()
 
 
 def size_of(log: Path) -> int:
@@ -37,7 +41,7 @@ def said_since(log: Path, *, begin: int) -> str:
     try:
         with log.open("rb") as file:
             end = file.seek(0, 2)
-            start = max(begin, end - _ATTACHED_BYTES_MAX)
+            start = max(begin if begin <= end else 0, end - _ATTACHED_BYTES_MAX)  # a purge empties logs
             file.seek(start)
             return file.read(_ATTACHED_BYTES_MAX).decode("utf-8", "replace").strip()
     except OSError:

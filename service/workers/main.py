@@ -25,7 +25,7 @@ from overscan.service.operations.logs import log_context, set_up_logging
 from overscan.service.workers import messages
 from overscan.service.workers.engine_entries import entry_of
 from overscan.service.workers.errors import WorkFolderGoneError, fault_record, record_of
-from overscan.service.workers.locks import FileLock
+from overscan.service.workers.locks import EXIT_HELD, FileLock
 from overscan.service.workers.policy import cleared, cleared_plan
 from overscan.service.workers.reporter import PipeReporter
 
@@ -69,7 +69,8 @@ def main() -> None:
     deadline = time.monotonic() + _LOCK_SECONDS_MAX
     while not lock.acquire(text=str(os.getpid())):
         if time.monotonic() > deadline:
-            sys.exit(f"another worker still holds {arguments.lock}")
+            _LOG.error("another worker still holds %s", arguments.lock)
+            sys.exit(EXIT_HELD)
         time.sleep(0.01)
     requests, answers = _take_pipes()
     Worker(requests=requests, answers=answers).serve()
@@ -174,7 +175,7 @@ class Worker:
             return messages.Finished(value=self._answer(request))
         except CancelledError as error:
             return messages.Failed(record=error.record)
-        except Exception as error:  # an engine is third-party code
+        except (Exception, SystemExit) as error:  # an engine is third-party code
             if not isinstance(error, OverscanError):
                 _LOG.exception("what was asked for failed")
             return messages.Failed(record=record_of(error, request))

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from overscan.core.errors import DiskFullError, ErrorRecord
-from overscan.service._errors import StoreUnavailableError, WorkerDiedError
+from overscan.core.errors import ErrorRecord
+from overscan.service._errors import WorkerDiedError
 from overscan.service._settings import Settings
 from overscan.service.operations import metrics
 from overscan.service.operations.logs import log_context
 from overscan.service.scheduling.job_run import Assignment
+from overscan.service.scheduling.lineup import STORE_FAULTS
 from overscan.service.scheduling.scheduler import Scheduler
 from overscan.service.workers import messages
 from overscan.service.workers.logs import attach, shown
@@ -24,8 +25,9 @@ _LOG = logging.getLogger(__name__)
 _STORE_RETRY_SECONDS = 2.0
 _LOGGED = frozenset({"STEP_FAILED", "ENGINE_FAULT", "INTERNAL", "WORKER_LOST", "WORKER_STUCK", "OUT_OF_MEMORY"})
 """Failures that the worker's log may say more about."""
-_STORE_FAULTS = (DiskFullError, StoreUnavailableError, OSError)
-"""What may go away by itself: no room, a lock held too long, storage that is not there for a while."""
+_REMOUNTED = frozenset({"SHARE_LOST", "OUTPUT_NOT_WRITABLE", "UNREADABLE_IMAGE", "MISSING_FRAMES"})
+"""Failures that a share which was mounted anew may leave behind in a worker with `bounds`: what it may read and write
+is about the shares that were there when it was started."""
 
 
 class Slot(threading.Thread):
@@ -51,7 +53,7 @@ class Slot(threading.Thread):
         while not self._scheduler.closing:
             try:
                 work = self._scheduler.take(timeout_seconds=self._settings.worker_idle_seconds_max, slot=self.name)
-            except _STORE_FAULTS as error:
+            except STORE_FAULTS as error:
                 _LOG.error("the job store cannot be written, trying again: %s", error)
                 self._closing.wait(_STORE_RETRY_SECONDS)
                 continue
@@ -91,8 +93,9 @@ class Slot(threading.Thread):
                 self._persist(lambda: scheduler.finished(work))
                 return "done"
             record = self._with_log(work, ending.record)
-            if record.code == "OUT_OF_MEMORY":
-                self._worker.abandon()  # with all that it kept in memory
+            bounded = bool(self._settings.roots_read or self._settings.roots_write)
+            if record.code == "OUT_OF_MEMORY" or (bounded and record.code in _REMOUNTED):
+                self._worker.abandon()  # with all that it kept, and was let
             self._persist(lambda: scheduler.failed(work, record))
         except Exception as error:  # whatever it was, the other jobs go on
             _LOG.exception("job %s, %s could not be carried out", work.run.id, work.id)
@@ -159,7 +162,7 @@ class Slot(threading.Thread):
             try:
                 call()
                 return
-            except _STORE_FAULTS as error:
+            except STORE_FAULTS as error:
                 _LOG.error("the job store cannot be written, trying again: %s", error)
                 if self._closing.wait(_STORE_RETRY_SECONDS):
                     return

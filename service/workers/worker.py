@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from overscan.core.memory import kills_for_memory
 from overscan.service._errors import (
@@ -20,6 +21,7 @@ from overscan.service._errors import (
     WorkerDiedError,
     WorkerKilledError,
     WorkerOutOfMemoryError,
+    WorkerStartError,
     WorkerStuckError,
 )
 from overscan.service._settings import Settings
@@ -27,6 +29,7 @@ from overscan.service.operations import metrics
 from overscan.service.workers import messages
 from overscan.service.workers.bounds import bounds_environment
 from overscan.service.workers.devices import device_environment
+from overscan.service.workers.locks import EXIT_HELD, FileLock
 from overscan.service.workers.logs import prune_logs, said_since, size_of
 from overscan.service.workers.process import free_lock, how, kill, reap, spawn
 from overscan.service.workers.watchdog import Pulse, cpu_seconds_of
@@ -34,7 +37,10 @@ from overscan.service.workers.watchdog import Pulse, cpu_seconds_of
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _GIB = 1024**3
-_LOGS_KEPT = 40
+_LOGS_KEPT = 10
+"""Of each worker."""
+_STARTS_MAX = 3
+"""Processes in a row that may find their lock taken, by one that was killed and is not gone yet."""
 _SIGKILL = 9
 _starts = itertools.count(1)
 _hashes: dict[tuple[int, ...], str] = {}
@@ -87,6 +93,10 @@ class Stop:
             act()
 
 
+class _HeldError(WorkerStartError):
+    """A worker did not get its lock."""
+
+
 class Worker:
     """One worker process, started when needed, one request at a time."""
 
@@ -107,6 +117,8 @@ class Worker:
         """Whether somebody waits for what the process says next."""
         self._verdict = ""
         """Why the process was killed by ourselves."""
+        self._lock_path: Path | None = None
+        """Of the process's own lock."""
         self._log_begin = 0
         self._memory_bytes = 0
         self._memory_kills = 0
@@ -116,22 +128,21 @@ class Worker:
         self._starts = self._deaths = 0
 
     def status(self) -> WorkerState:
-        """How it does now."""
-        with self._lock:
-            process, pulse = self._process, self._pulse
-            alive = process is not None and process.poll() is None
-            busy = bool(self._current)
-            return WorkerState(
-                name=self.name,
-                device="cpu" if self._device == "" else self._device or "default",
-                pid=process.pid if alive and process is not None else 0,
-                job_id=self._work[0] if busy else "",
-                step_id=self._work[1] if busy else "",
-                silent_seconds=max(time.monotonic() - pulse.heard_at, 0.0) if busy and alive else 0.0,
-                memory_bytes=self._memory_bytes if alive else 0,
-                starts=self._starts,
-                deaths=self._deaths,
-            )
+        """How it does now. Takes no lock: starting a process may take long."""
+        process, pulse, work = self._process, self._pulse, self._work
+        alive = process is not None and process.poll() is None
+        busy = bool(self._current)
+        return WorkerState(
+            name=self.name,
+            device="cpu" if self._device == "" else self._device or "default",
+            pid=process.pid if alive and process is not None else 0,
+            job_id=work[0] if busy else "",
+            step_id=work[1] if busy else "",
+            silent_seconds=max(time.monotonic() - pulse.heard_at, 0.0) if busy and alive else 0.0,
+            memory_bytes=self._memory_bytes if alive else 0,
+            starts=self._starts,
+            deaths=self._deaths,
+        )
 
     def said(self) -> str:
         """The end of what the process wrote to its log since it got its last request."""
@@ -146,6 +157,17 @@ class Worker:
         those that are derived from it) where the process ended without an ending, or was killed since it did not
         answer, and `ServiceClosingError` once closed.
         """
+        for start in range(1, _STARTS_MAX + 1):
+            try:
+                yield from self._answers(body, stop, stop_seconds_max)
+                return
+            except _HeldError:
+                if start == _STARTS_MAX:
+                    raise
+
+    def _answers(
+        self, body: messages.Body, stop: Stop, stop_seconds_max: float
+    ) -> Iterator[messages.Report | messages.Ending]:
         process, number = self._send(body)
         assert process.stdout is not None
         stop.bind(lambda: self._stop(process, number, stop_seconds_max))
@@ -266,9 +288,9 @@ class Worker:
         return tuple(messages.FileHash(signature=signature, sha256=sha256) for signature, sha256 in known)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        prune_logs(folder=self._settings.logs, keep=_LOGS_KEPT + (self._settings.workers or 0))
+        prune_logs(folder=self._settings.logs, name=self.name, keep=_LOGS_KEPT)
         self.log_path = self._settings.logs / f"worker-{self.name}-{os.getpid()}-{next(_starts)}.log"
-        lock = free_lock(folder=self._settings.run, name=self.name)
+        self._lock_path = lock = free_lock(folder=self._settings.run, name=self.name)
         variables = {
             **device_environment(self._device),
             **self._plans,
@@ -304,8 +326,10 @@ class Worker:
     def _death(self, process: subprocess.Popen[bytes]) -> WorkerDiedError:
         """The error that says how the process ended."""
         reap(process)
-        self._deaths += 1
-        metrics.worker_died(worker=self.name)
+        unstarted = self._unstarted(process)
+        if unstarted is not _HeldError:  # it only came too early
+            self._deaths += 1
+            metrics.worker_died(worker=self.name)
         held = f"{self._memory_bytes / _GIB:.1f} GiB" if self._memory_bytes else ""
         code = process.returncode
         with self._lock:
@@ -326,6 +350,13 @@ class Worker:
                 path=self.log_path,
                 actual=f"the worker held {held}" if held else "",
             )
+        if unstarted is not None:
+            return unstarted(
+                f"the worker process ended before it had begun: {how(code)}.",
+                next_step=f"Check that Overscan is whole where it is installed (`overscan doctor`). {log}",
+                path=self.log_path,
+                actual=how(code),
+            )
         kind = WorkerKilledError if code in (-signal.SIGTERM, -_SIGKILL) else WorkerDiedError
         return kind(
             f"the worker process died: {how(code)}.",
@@ -333,6 +364,16 @@ class Worker:
             path=self.log_path,
             actual=how(code) + (f"; it held {held} of memory" if held else ""),
         )
+
+    def _unstarted(self, process: subprocess.Popen[bytes]) -> type[WorkerStartError] | None:
+        """What to raise of a process that ended by itself before it had its lock; None where it came to its work."""
+        code = process.returncode
+        if self._lock_path is None or code is None or code < 0:
+            return None
+        holder = FileLock(path=self._lock_path).holder()  # each writes who it is, and `free_lock` wiped that out before
+        if code == EXIT_HELD and holder != str(process.pid):
+            return _HeldError
+        return None if holder else WorkerStartError
 
     def _discard(self) -> None:
         if self._process is not None:

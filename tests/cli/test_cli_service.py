@@ -147,7 +147,7 @@ def test_serve_runs_in_the_foreground_with_a_token(own_cli) -> None:
         own_cli.environment["OVERSCAN_ADDRESS"] = announced["address"]
         refused = own_cli("jobs", "list", "--json")
         assert refused.code == 6
-        assert refused.summary["errors"][0]["code"] == "SERVICE_REFUSED"
+        assert refused.summary["errors"][0]["code"] == "UNAUTHENTICATED"
     finally:
         process.send_signal(signal.SIGTERM)
         own_cli.finish(process)

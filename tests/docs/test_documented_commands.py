@@ -25,8 +25,18 @@ COMMANDS = typer.main.get_command(app)
 def fenced(page: Path) -> list[list[str]]:
     """Arguments of every `overscan` command in a page's shell blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    return [words[1:] for words in lines if words and words[0] == "overscan"]
+    lines = [called(shlex.split(line, comments=True)) for block in blocks for line in block.splitlines()]
+    return [words[1:] for words in lines if words and words[0].rpartition("/")[2] == "overscan"]
+
+
+def called(words: list[str]) -> list[str]:
+    """The command itself, without who runs it, where, and with which variables."""
+    for before in (["sudo", "-u", "overscan"], ["podman", "exec", "overscan"]):
+        if words[:3] == before:
+            words = words[3:]
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    return words
 
 
 def mentioned(page: Path) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -115,6 +116,9 @@ def test_every_file_of_a_home_is_in_the_table_with_its_mode(
                 pass
             job = stub.GetJob(pb.GetJobRequest(job_id=job.id), metadata=own, timeout=30).job
         assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+        deadline = time.monotonic() + 10.0
+        while any((home / "jobs").iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)  # a work folder goes just after its job's end was told
         found = sorted(path for path in home.iterdir() if path.name != "service.log")  # the test's own
         rows: dict[str, str] = {}
         for cells in table("What is stored where"):

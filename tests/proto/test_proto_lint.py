@@ -52,7 +52,7 @@ def test_there_is_all_of_it():
         for name in FILES
         for service in importlib.import_module(f"overscan.v1.{name}_pb2").DESCRIPTOR.services_by_name
     }
-    assert services == {"GenerationService", "EngineService", "FrameService"}
+    assert services == {"AdminService", "EngineService", "FrameService", "GenerationService"}
     spec = importlib.import_module("overscan.v1.job_pb2").JobSpec.DESCRIPTOR
     tasks = {field.name for field in spec.oneofs_by_name["task"].fields}
     assert {"extend", "inpaint", "interpolate", "generate"} <= tasks

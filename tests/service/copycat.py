@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -38,6 +39,7 @@ CARD = EngineCard(
         Parameter(name="crash_frame", description="frame that kills the worker", default=0),
         Parameter(name="crash_times", description="how often it does", default=99),
         Parameter(name="full_while", description="the disk is full while this file is there", default=""),
+        Parameter(name="exit_frame", description="frame that calls sys.exit", default=0),
         Parameter(name="raise_frame", description="frame that raises ValueError", default=0),
         Parameter(name="tamper_frame", description="frame that is written wrong, the first time", default=0),
         Parameter(name="stubborn", description="never asks whether to stop", default=False),
@@ -134,6 +136,8 @@ class Copycat:
             raise DiskFullError(
                 "no room left.", next_step="Free some space.", path=context.job.output.path, frame=frame
             )
+        if frame == asked["exit_frame"]:
+            sys.exit(1)
         if frame == asked["raise_frame"]:
             raise ValueError("a bug in the engine")
         assert context.job.plate is not None

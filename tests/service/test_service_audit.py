@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from overscan.service._errors import AuditError
+from overscan.service.security import audit
 from overscan.service.security.audit import AuditLog, check_audit, put_aside
 
 
@@ -114,6 +115,23 @@ def test_a_log_that_cannot_be_written_says_so_and_recovers(tmp_path: Path) -> No
     log.write(user="ana", job="3")
     assert check_audit(path).problems == ()
     assert [json.loads(line).get("event") for line in path.read_text().splitlines()] == [None, "resumed", None]
+
+
+def test_a_line_that_did_not_reach_the_disk_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.log"
+    log = log_at(path)
+    log.write(user="ana", job="1")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audit.os, "fsync", full)
+        with pytest.raises(AuditError):
+            log.write(user="ana", job="2")
+    log.write(user="ana", job="3")
+    assert [json.loads(line)["job"] for line in path.read_text().splitlines()] == ["1", "3"]
+    assert check_audit(path).problems == ()
 
 
 def test_a_symlink_in_its_place_is_not_followed(tmp_path: Path) -> None:

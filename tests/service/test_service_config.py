@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -127,6 +128,8 @@ def test_lists_are_toml_in_files_and_json_elsewhere(tmp_path: Path) -> None:
     assert configured(file=file).settings.roots_read == (tmp_path.resolve(),)
     assert configured({"OVERSCAN_ROOTS_READ": json.dumps([str(tmp_path)])}).settings.roots_read == (tmp_path.resolve(),)
     assert "no JSON" in problems({"OVERSCAN_ROOTS_READ": "[nonsense"})[0]
+    (problem,) = problems({"OVERSCAN_ROOTS_READ": "/mnt/shows"})
+    assert problem == 'OVERSCAN_ROOTS_READ: this is a list, to be written as JSON, e.g. ["/mnt/shows"]'
 
 
 def test_a_secret_is_read_from_the_file_that_is_named_and_shown_to_nobody(tmp_path: Path) -> None:
@@ -141,6 +144,18 @@ def test_a_secret_is_read_from_the_file_that_is_named_and_shown_to_nobody(tmp_pa
     again = configured({"OVERSCAN_DATABASE_URL": "postgresql://other@db/x"}, file=file)
     assert "other@db" in str(again.settings.database_url), "a variable wins over a file, whichever way it is written"
     assert "cannot be read" in problems({"OVERSCAN_DATABASE_URL_FILE": str(tmp_path / "absent")})[0]
+    assert "cannot be read" in problems(database_url_file="[absent]")[0]
+
+
+def test_no_variable_gets_in_but_by_configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"USERS_FILE": "", "ROOTS_READ": "/mnt/shows", "WORKERS": "7", "home": "elsewhere"}.items():
+        monkeypatch.setenv(f"OVERSCAN_{name}", value)
+    found = configured()
+    assert (found.settings.users_file, found.settings.roots_read, found.settings.workers) == (None, (), None)
+    assert found.settings.home != tmp_path / "elsewhere"
+    monkeypatch.delenv("OVERSCAN_ROOTS_READ")
+    assert configure(flags={}, private=True).settings.users_file is None, "an empty name is no file"
 
 
 def test_every_setting_is_explained() -> None:
@@ -174,3 +189,18 @@ def test_shows_settings_without_a_service_and_touches_nothing(tmp_path: Path) ->
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert next(line for line in lines if line.get("name") == "home")["value"] == str(home)
     assert not home.exists()
+
+
+def test_tries_a_file_by_itself_whatever_the_variables_say(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text('workers = "many"\n')
+    ended = subprocess.run(
+        [sys.executable, "-m", "overscan.service", "--check-config", str(file)],
+        env={**os.environ, "OVERSCAN_WORKERS": "2", "OVERSCAN_LOG_LEVEL": "LOUD"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 78
+    (problem,) = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert problem["message"].startswith(f"{file}:1: workers: ")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from guarded import add_user, bearer, reason
 from serving import Service, running_services
 
 from overscan.v1 import frame_service_pb2 as frames
 from overscan.v1 import generation_service_pb2 as pb
+from overscan.v1.frame_service_pb2_grpc import FrameServiceStub
+from overscan.v1.frames_pb2 import FrameRange, FrameSet
 from overscan.v1.job_pb2 import JobSpec
 
 
@@ -58,8 +64,22 @@ def test_jobs_frames_and_pixels_are_limited_and_the_limit_is_named(
     assert why == "QUOTA"
     assert "600 pixels in a job" in said
     time.sleep(1.5)
-    for number in (1, 2):
-        create(limited.ana, f"a{number}", seconds=30.0)
+
+    def tried(number: int) -> str:
+        try:
+            return create(limited.ana, f"a{number}", seconds=30.0)
+        except grpc.RpcError as error:
+            assert reason(error) == "QUOTA"
+            return ""
+
+    with ThreadPoolExecutor(5) as pool:  # at once: while one is planned, no other slips past it
+        made = [job_id for job_id in pool.map(tried, range(5)) if job_id]
+    assert len(made) == 2
+    time.sleep(1.5)
+    jobs.CancelJob(pb.CancelJobRequest(job_id=made[0]), metadata=bearer(limited.ana), timeout=30)
+    create(limited.ana, "a9", seconds=30.0)
+    again = pb.RetryJobRequest(job_id=made[0])
+    assert refused(lambda: jobs.RetryJob(again, metadata=bearer(limited.ana), timeout=30))[1] == "QUOTA"
     code, why, said = refused(lambda: create(limited.ana, "a3"))
     assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA")
     assert "2 jobs that have not ended" in said
@@ -95,6 +115,55 @@ def test_streams_and_calls_are_limited(limited: Limited, make_spec: Callable[...
     service.jobs.ListJobs(pb.ListJobsRequest(page_size=1), metadata=bearer(limited.ana), timeout=10)
     for watcher in (*watchers, again):
         watcher.cancel()
+
+
+def test_transfers_of_many_small_files_are_no_flood_of_calls(limited: Limited) -> None:
+    service, ben = limited.service, bearer(limited.ben)
+    time.sleep(1.0)
+    stub = FrameServiceStub(service.channel)
+    frame_set = FrameSet(ranges=[FrameRange(first=1, last=60, step=1)])
+    request = frames.CreateUploadRequest(name="/p/a.%04d.exr", frames=frame_set)
+    upload = stub.CreateUpload(request, metadata=ben, timeout=10).upload_id
+    for frame in range(1, 61):
+        data = str(frame).encode()
+        chunk = frames.UploadFramesRequest(
+            upload_id=upload, frame=frame, data=data, total_size=len(data), sha256=hashlib.sha256(data).digest()
+        )
+        assert stub.UploadFrames(iter([chunk]), metadata=ben, timeout=10).frames == 1
+
+
+def test_calls_that_bring_no_request_keep_no_thread_from_others(limited: Limited) -> None:
+    """Whoever has no token is refused before a request is waited for; there are far fewer threads than such calls."""
+    over, service = threading.Event(), limited.service
+    kinds = ("/overscan.v1.GenerationService/GetJob", "/overscan.v1.GenerationService/WatchJob", "/no/such")
+
+    def nothing() -> Iterator[bytes]:
+        over.wait(60)
+        yield from ()
+
+    channels = [grpc.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in kinds]
+    calls = [channels[at % 3].stream_stream(kinds[at % 3])(nothing(), timeout=60) for at in range(150)]
+    try:
+        own = bearer(service.token)
+        for _ in range(5):
+            service.jobs.ListJobs(pb.ListJobsRequest(page_size=1), metadata=own, timeout=15)
+        assert {call.code() for call in calls} == {grpc.StatusCode.UNAUTHENTICATED}
+    finally:
+        over.set()
+        for channel in channels:
+            channel.close()
+
+
+def test_streams_of_grpcs_own_services_are_few(limited: Limited) -> None:
+    service, own = limited.service, bearer(limited.service.token)
+    health = health_pb2_grpc.HealthStub(service.channel)
+    watches = [health.Watch(health_pb2.HealthCheckRequest(), metadata=own, timeout=60) for _ in range(16)]
+    for watch in watches:
+        next(watch)
+    code, why, _ = refused(lambda: next(health.Watch(health_pb2.HealthCheckRequest(), metadata=own, timeout=10)))
+    assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+    for watch in watches:
+        watch.cancel()
 
 
 def test_requests_that_hold_too_much_are_refused(limited: Limited, make_spec: Callable[..., JobSpec]) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from serving import FIRST, Service, rendered, wait_for
 
+from overscan.service._settings import Settings
+from overscan.service.workers import messages, worker
+from overscan.service.workers.locks import FileLock
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import FrameState, JobSpec, JobState
 
@@ -67,6 +73,65 @@ def test_a_step_that_always_crashes_fails_with_all_that_is_known(
     assert states[1003] == FrameState.FRAME_STATE_FAILED
     other = service.finish(service.create(make_spec(name="other")).id)
     assert other.state == JobState.JOB_STATE_SUCCEEDED
+
+
+def test_an_engine_that_calls_exit_has_failed_and_its_worker_goes_on(
+    service: Service, make_spec: Callable[..., JobSpec], ledger: Path
+) -> None:
+    failed = service.finish(service.create(make_spec(exit_frame=1002)).id)
+    assert failed.state == JobState.JOB_STATE_FAILED
+    assert failed.error.code == "STEP_FAILED"
+    assert "SystemExit: 1" in failed.error.message
+    assert {step.step_id: step.attempts for step in failed.steps}["render-1"] == 1
+    worker = service.renderer()
+    assert service.finish(service.create(make_spec(name="other")).id).state == JobState.JOB_STATE_SUCCEEDED
+    assert service.renderer() == worker
+
+
+def test_a_worker_that_does_not_start_is_waited_for_and_no_step_is_to_blame(
+    start: Callable[..., Service], make_spec: Callable[..., JobSpec], engine_path: str, tmp_path: Path
+) -> None:
+    """As while Overscan is being updated under a service that runs."""
+    broken = tmp_path / "broken"
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        f"if any(a.startswith('render') for a in sys.orig_argv) and os.path.exists({str(broken)!r}):\n"
+        "    os.write(2, b'ImportError: half of it is there'); os._exit(1)\n"
+    )
+    broken.touch()
+    service = start(PYTHONPATH=os.pathsep.join((str(site), engine_path)))
+    job = service.create(make_spec())
+    held_by: list[str] = []
+    wait_for(lambda: held_by.append(service.get(job.id).held_by) or "before it had begun" in held_by[-1])
+    assert "overscan doctor" in held_by[-1]
+    wait_for(lambda: service.get(job.id).steps[0].attempts >= 2)
+    broken.unlink()
+    done = service.finish(job.id)
+    assert done.state == JobState.JOB_STATE_SUCCEEDED
+    assert all(step.attempts == 1 for step in done.steps[1:])
+
+
+@pytest.mark.slow
+def test_a_worker_waits_for_one_that_was_killed_and_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    settings.make_folders()
+    old = FileLock(path=settings.run / "worker-late.lock")
+    assert old.acquire(text="12345")
+    monkeypatch.setattr(worker, "free_lock", lambda **_: old.path)
+    late = worker.Worker(name="late", settings=settings)
+    goes = threading.Timer(7.0, old.release)  # the first process gives up after 5 s
+    goes.start()
+    try:
+        *_, ending = late.ask(body=messages.ListEngines(), stop=worker.Stop(), stop_seconds_max=1.0)
+        assert isinstance(ending, messages.Finished)
+        assert (late.status().starts, late.status().deaths) == (2, 0)
+    finally:
+        late.close()
+        goes.cancel()
 
 
 def test_a_killed_service_goes_on_where_it_was(

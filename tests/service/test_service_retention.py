@@ -11,7 +11,14 @@ from pathlib import Path
 
 from serving import Service, rendered, wait_for
 
-from overscan.service.retention.ages import kept_days, remove_unfinished_files, strictest_days, trim_cache
+from overscan.service.retention.ages import (
+    kept_days,
+    remove_unfinished_files,
+    remove_work_folders,
+    strictest_days,
+    trim_cache,
+)
+from overscan.service.workers.logs import prune_logs, said_since
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState
 
@@ -71,6 +78,28 @@ def test_policies_and_settings_say_how_long_things_are_kept(tmp_path: Path) -> N
     show.write_text("retention_days = many\n")
     assert (days("s", None), days("s", 30)) == (None, 30), "a broken policy removes nothing"
     assert strictest_days(policies=tmp_path, days_max=None) is None
+
+
+def test_work_folders_go_at_once_or_not_at_all_and_halves_of_them_next_time(tmp_path: Path) -> None:
+    for name in ("kept", "old", "old.gone"):
+        (tmp_path / name / "checks").mkdir(parents=True)
+    remove_work_folders(jobs=tmp_path, unneeded=lambda name: name != "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_worker_s_own_old_logs_go_and_no_other_s(tmp_path: Path) -> None:
+    for name, count in (("render-1", 5), ("render-10", 3), ("verify-1", 4)):
+        for number in range(count):
+            path = tmp_path / f"worker-{name}-77-{number}.log"
+            path.write_text("said")
+            os.utime(path, (number, number))
+    prune_logs(folder=tmp_path, name="render-1", keep=2)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left[:2] == ["worker-render-1-77-3.log", "worker-render-1-77-4.log"]
+    assert len(left) == 2 + 3 + 4
+    log = tmp_path / left[0]
+    assert said_since(log, begin=2) == "id"
+    assert said_since(log, begin=900) == "said"  # a purge has emptied it meanwhile
 
 
 def test_unfinished_files_of_killed_workers_go(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from serving import FIRST, Service, running_services
 
 from overscan.service.security.roots import Roots
 from overscan.service.workers.landlock import landlock_version
+from overscan.v1 import frame_service_pb2 as frames
 from overscan.v1 import generation_service_pb2 as pb
+from overscan.v1.frame_service_pb2_grpc import FrameServiceStub
 from overscan.v1.frames_pb2 import FrameRange, FrameSet
 from overscan.v1.geometry_pb2 import Size
 from overscan.v1.job_pb2 import JobSpec, JobState
@@ -122,11 +124,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     write.mkdir()
     (folder / "home").mkdir()
     share_kernels(folder / "home")
-    kernels = Path(os.environ["NUMBA_CACHE_DIR"]).resolve()  # outside the home here, so it must be a root as well
+    for link in (folder / "home/cache/numba").iterdir():  # a link leads out of the home, so it must be a copy here
+        kernels = link.resolve()
+        link.unlink()
+        shutil.copytree(kernels, link)
     with running_services(python_path, folder) as run:
         service = run(
             *("--workers", "1", "--set", f"roots_read={json.dumps([str(read)])}"),
-            *("--set", f"roots_write={json.dumps([str(write), str(kernels)])}"),
+            *("--set", f"roots_write={json.dumps([str(write)])}"),
         )
         yield Ground(service=service, read=read, write=write, outside=outside)
 
@@ -188,6 +193,51 @@ def test_a_frame_that_is_a_symlink_out_is_refused_when_it_is_planned(ground: Gro
     frame.symlink_to(ground.read / f"sh/plate.{LAST}.exr")  # one that stays inside is as good as a file
     answer = ground.service.jobs.PlanJob(pb.PlanJobRequest(spec=spec), timeout=60)
     assert list(answer.plan.problems) == []
+
+
+def test_nothing_outside_is_fetched_as_a_result(ground: Ground) -> None:
+    """The service itself opens results: what others put in their places must not lead it out, nor hold it."""
+    (ground.write / "swapped").mkdir()
+    spec = ground.spec(output=str(ground.write / "swapped/out.%04d.exr"))
+    job = ground.service.finish(ground.service.create(spec).id)
+    assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+    stub = FrameServiceStub(ground.service.channel)
+
+    def fetch(frame: int) -> bytes:
+        request = frames.DownloadFrameRequest(job_id=job.id, frame=frame)
+        return b"".join(chunk.data for chunk in stub.DownloadFrame(request, timeout=10))
+
+    def listed() -> set[str]:
+        return {file.name for file in stub.ListResultFiles(frames.ListResultFilesRequest(job_id=job.id)).files}
+
+    first, second, third = (Path(spec.output.path % frame) for frame in range(FIRST, LAST + 1))
+    whole = first.read_bytes()
+    assert fetch(FIRST) == whole
+    assert {first.name, second.name, third.name} <= listed()
+    for secret in (ground.outside / f"sh/plate.{FIRST}.exr", ground.service.home / "service.json"):
+        first.unlink()
+        first.symlink_to(secret)
+        with pytest.raises(grpc.RpcError) as refusal:
+            fetch(FIRST)
+        assert problems(refusal.value)[0][0] == "OUTSIDE_ROOTS"
+        assert first.name not in listed()
+    second.rename(ground.write / "moved.exr")
+    second.symlink_to(ground.write / "moved.exr")  # inside, a link is as good as a file
+    assert fetch(FIRST + 1) == (ground.write / "moved.exr").read_bytes()
+    assert second.name in listed()
+    third.unlink()
+    os.mkfifo(third)
+    with pytest.raises(grpc.RpcError) as refusal:
+        fetch(LAST)
+    assert problems(refusal.value)[0][0] == "UNKNOWN_FILE"
+    (ground.write / "swapped").rename(ground.write / "away")
+    (ground.outside / "swapped").mkdir()
+    (ground.outside / "swapped" / first.name).write_bytes(b"secret")
+    (ground.write / "swapped").symlink_to(ground.outside / "swapped")
+    with pytest.raises(grpc.RpcError) as refusal:
+        fetch(FIRST)
+    assert problems(refusal.value)[0][0] == "OUTSIDE_ROOTS"
+    assert first.name not in listed()
 
 
 def test_verify_reads_nothing_outside_whatever_a_header_names(ground: Ground) -> None:

@@ -262,6 +262,21 @@ def test_late_planning_keeps_its_promises(service: Service, make_spec: Make, tmp
     assert service.finish(waiting[1]).state == SUCCEEDED
 
 
+def test_late_planning_that_takes_too_long_fails_one_job_and_no_other(
+    start: Callable[..., Service], make_spec: Make
+) -> None:
+    service = start(OVERSCAN_PLAN_SECONDS_MAX="2")
+    first = service.create(make_spec(last=1001, name="first", seconds=1.0))
+    late = []
+    for name, mode in (("slow", "sleep"), ("good", "good")):
+        spec = make_spec(last=1001, name=name, mode=mode)
+        spec.depends_on.append(first.id)
+        late.append(service.create(spec).id)
+    slow, good = (service.finish(job_id) for job_id in late)
+    assert slow.error.code == "PLAN_TIMEOUT"
+    assert good.state == SUCCEEDED
+
+
 def test_waiting_jobs_are_paused_and_cancelled(service: Service, make_spec: Make) -> None:
     first_id = service.create(make_spec(last=1002, seconds=0.5, name="first", ledger="")).id
     ids = []

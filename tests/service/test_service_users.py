@@ -25,6 +25,7 @@ from overscan.v1 import engine_service_pb2 as engines
 from overscan.v1 import frame_service_pb2 as frames
 from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.admin_service_pb2_grpc import AdminServiceStub
+from overscan.v1.frame_service_pb2_grpc import FrameServiceStub
 from overscan.v1.job_pb2 import JobSpec, JobState
 
 
@@ -134,6 +135,7 @@ def test_artists_change_their_own_jobs_only(
     request = pb.CreateJobRequest(spec=make_spec(seconds=5.0))
     job = service.jobs.CreateJob(request, metadata=bearer(tokens["ana"]), timeout=60).job
     assert job.user == "ana"
+    stub = FrameServiceStub(service.channel)
     for name in ("vera", "ben"):
         assert service.jobs.GetJob(pb.GetJobRequest(job_id=job.id), metadata=bearer(tokens[name])).job.user == "ana"
         for call, message in (
@@ -147,6 +149,15 @@ def test_artists_change_their_own_jobs_only(
                 call(message, metadata=bearer(tokens[name]), timeout=10)
             assert refusal.value.code() is grpc.StatusCode.PERMISSION_DENIED
             assert reason(refusal.value) == "NOT_ALLOWED"
+        for fetch in (
+            lambda own: stub.ListResultFiles(frames.ListResultFilesRequest(job_id=job.id), metadata=own, timeout=10),
+            lambda own: next(
+                stub.DownloadFrame(frames.DownloadFrameRequest(job_id=job.id, frame=1001), metadata=own, timeout=10)
+            ),
+        ):
+            with pytest.raises(grpc.RpcError) as refusal:
+                fetch(bearer(tokens[name]))
+            assert reason(refusal.value) == "NOT_ALLOWED"
     cancelled = service.jobs.CancelJob(pb.CancelJobRequest(job_id=job.id), metadata=bearer(tokens["ada"]), timeout=10)
     assert cancelled.job.state == JobState.JOB_STATE_CANCELLED
     found = [json.loads(line) for line in (service.home / "audit.log").read_text().splitlines()]
@@ -159,6 +170,40 @@ def test_artists_change_their_own_jobs_only(
     assert not any(token in text for token in tokens.values())
     checked = users(service.home, "audit")[0]
     assert checked["problems"] == []
+
+
+def test_what_removes_something_is_in_the_log_before_it_begins(peopled: tuple[Service, dict[str, str]]) -> None:
+    service, tokens = peopled
+    request = admin.PurgeRequest(show="no-such-show")
+    AdminServiceStub(service.channel).Purge(request, metadata=bearer(tokens["ada"]), timeout=10)
+    found = [json.loads(line) for line in (service.home / "audit.log").read_text().splitlines()]
+    purges = [line for line in found if line["call"] == "Purge" and line.get("user") == "ada" and line.get("detail")]
+    assert [(line["outcome"], line["detail"]) for line in purges[-2:]] == [
+        ("BEGUN", 'show: "no-such-show"'),
+        ("OK", 'show: "no-such-show"'),
+    ]
+
+
+def test_only_those_who_may_call_are_told_of_a_drain(
+    peopled: tuple[Service, dict[str, str]], make_spec: Callable[..., JobSpec]
+) -> None:
+    service, tokens = peopled
+    own, stub = bearer(service.token), AdminServiceStub(service.channel)
+    stub.Drain(admin.DrainRequest(), metadata=own, timeout=10)
+    try:
+        request = pb.CreateJobRequest(spec=make_spec())
+        for metadata, code in (
+            (bearer("no"), "UNAUTHENTICATED"),
+            (bearer(tokens["vera"]), "NOT_ALLOWED"),
+            (bearer(tokens["ana"]), "SERVICE_CLOSING"),
+        ):
+            with pytest.raises(grpc.RpcError) as refusal:
+                service.jobs.CreateJob(request, metadata=metadata, timeout=30)
+            assert reason(refusal.value) == code
+    finally:
+        stub.Drain(admin.DrainRequest(undo=True), metadata=own, timeout=10)
+    last = [json.loads(line) for line in (service.home / "audit.log").read_text().splitlines()][-2]
+    assert (last["user"], last["call"], last["outcome"]) == ("ana", "CreateJob", "SERVICE_CLOSING")
 
 
 def test_a_caller_is_told_who_they_are(peopled: tuple[Service, dict[str, str]]) -> None:

@@ -34,8 +34,9 @@ def all_of(
     return found
 
 
-def test_storage_is_waited_for_longer_each_time_and_not_for_ever() -> None:
-    decided = all_of(*[Trouble.STORAGE] * 20)
+@pytest.mark.parametrize("trouble", [Trouble.STORAGE, Trouble.START])
+def test_what_may_pass_is_waited_for_longer_each_time_and_not_for_ever(trouble: Trouble) -> None:
+    decided = all_of(*[trouble] * 20)
     assert [pause for _, pause, _ in decided] == [1, 2, 4, 8, 16, 30, 30, 0]
     assert [again for again, _, _ in decided] == [True] * 7 + [False]
     assert sum(pause for _, pause, _ in decided) <= LIMITS.retry_seconds

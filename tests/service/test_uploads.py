@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from overscan.core.errors import DiskFullError
 from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError
 from overscan.service.transfers import arrivals
+from overscan.service.transfers.incoming import Incoming
 from overscan.service.transfers.uploads import Upload, Uploads
 from overscan.service.wire.chunk_codec import DownloadBuffer, read_upload_chunk
 from overscan.v1 import frame_service_pb2 as pb
@@ -22,7 +25,7 @@ HASH = hashlib.sha256(DATA).digest()
 
 @pytest.fixture
 def uploads(tmp_path: Path) -> Uploads:
-    return Uploads(folder=tmp_path, bytes_max=12_000)
+    return Uploads(folder=tmp_path, bytes_max=16_000)
 
 
 def put(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) -> None:
@@ -30,6 +33,10 @@ def put(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) ->
     with uploads.arrival(upload, frame) as arrival:
         arrival.add(memoryview(data), offset=0)
         assert arrival.finish(size=len(data), sha256=hashlib.sha256(data).digest())
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_a_user_sees_their_own_only(uploads: Uploads) -> None:
@@ -73,6 +80,54 @@ def test_what_nobody_used_for_long_goes_but_what_a_job_needs_stays(uploads: Uplo
     uploads.tidy(days_max=14, needed=frozenset({needed.id}))
     assert [upload.folder.exists() for upload in (old, needed, new)] == [False, True, True]
     assert len(list(tmp_path.glob("pool/*/*"))) == 2, "what no upload has any more goes from the pool"
+
+
+def test_what_is_deleted_is_gone_at_once_but_for_what_another_upload_has(uploads: Uploads, tmp_path: Path) -> None:
+    first, second = (uploads.create(user="ann", name=f"{name}.%04d.exr", frames=(1, 2)) for name in "ab")
+    put(uploads, first, 1)
+    put(uploads, first, 2, b"only here")
+    with uploads.arrival(second, 1) as arrival:
+        assert arrival.finish(size=len(DATA), sha256=HASH)
+    put(uploads, uploads.create(user="ben", name="c.exr", frames=(1,)), 1, b"ben's")
+    uploads.remove(upload_id=first.id)
+    left = {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "upload.json"}
+    assert left == {DATA, b"ben's"}
+    uploads.remove(upload_id=second.id)
+    assert len(list(tmp_path.glob("pool/*/*"))) == 1
+
+
+def test_empty_uploads_count_too(uploads: Uploads) -> None:
+    with pytest.raises(QuotaError):
+        for _ in range(5):
+            uploads.create(user="ann", name="a.exr", frames=(1,))
+    assert uploads.create(user="ben", name="a.exr", frames=(1,))
+
+
+def test_an_upload_that_is_deleted_while_it_arrives_is_unknown_from_then_on(uploads: Uploads) -> None:
+    upload = uploads.create(user="ann", name="a.%04d.exr", frames=(1, 2))
+    put(uploads, upload, 1)
+    uploads.remove(upload_id=upload.id)
+    with pytest.raises(UnknownUploadError), uploads.arrival(upload, 2) as arrival:
+        arrival.add(memoryview(DATA), offset=0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what is open by /proc")
+def test_frames_that_are_left_unfinished_do_not_stay_open(uploads: Uploads) -> None:
+    upload = uploads.create(user="", name="a.%04d.exr", frames=tuple(range(200)))
+    with ThreadPoolExecutor(1) as finishers:
+        incoming = Incoming(uploads=uploads, find=lambda _: upload, finishers=finishers)
+        with incoming:
+            before = open_files()
+            for frame in range(200):
+                chunk = pb.UploadFramesRequest(upload_id=upload.id, frame=frame, data=b"x")
+                incoming.take(read_upload_chunk(chunk.SerializeToString()))
+                assert open_files() <= before + 2
+            for frame in range(200):
+                sha256 = hashlib.sha256(b"x").digest()
+                end = pb.UploadFramesRequest(upload_id=upload.id, frame=frame, offset=1, total_size=1, sha256=sha256)
+                incoming.take(read_upload_chunk(end.SerializeToString()))
+            assert incoming.end() == 200
+            assert open_files() <= before + 2
 
 
 def test_a_full_disk_loses_nothing_of_what_was_there(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import pytest
 from filming import ellipse, inpaint, make_job, pan, scene, write
 
 from overscan.core.colour import analysis_proxy
-from overscan.core.engines.plate import _lights
 from overscan.core.engines.plate._fill import smooth_fill
 from overscan.core.engines.plate._lights import Lights
 from overscan.core.engines.plate._region import Region
@@ -35,7 +34,7 @@ def _shot(folder: Path, *, hole: bool = False) -> Shot:
     return shot
 
 
-def test_frames_are_read_once_while_there_is_room(tmp_path, monkeypatch):
+def test_frames_are_read_once_while_there_is_room(tmp_path):
     shot = _shot(tmp_path)
     lights = Lights(shot, at_once=2)
     for frame in (0, 1, 2):
@@ -47,9 +46,10 @@ def test_frames_are_read_once_while_there_is_room(tmp_path, monkeypatch):
     assert np.isfinite(lights[1]).all()
     assert lights.plate(2).number == shot.frames[2]
     assert lights.plate(4).number == shot.frames[4]  # not kept yet: read now
-    monkeypatch.setattr(_lights, "KEPT_BYTES", 1)
-    assert np.array_equal(lights[3], shot.read_light(shot.frames[3]))
-    assert lights.kept_first([4, 3, 2]) == [3, 2, 4]
+    lights = Lights(shot, at_once=2, kept_bytes=1)
+    for frame in (3, 4):
+        assert np.array_equal(lights[frame], shot.read_light(shot.frames[frame]))
+    assert lights.kept_first([3, 4]) == [4, 3]
 
 
 @pytest.mark.parametrize("hole", [False, True])

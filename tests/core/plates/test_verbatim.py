@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 
 from overscan.core.geometry import Window
 from overscan.core.plates import PlateFrame, read_frame, same_chunks, write_frame
-from overscan.core.plates._frame import with_text
+from overscan.core.plates._assemble import text_attribute
+from overscan.core.plates._exr import MAGIC, MULTI_PART, read_layout
+from overscan.core.plates._frame import ExrAttribute, with_text
 
 
 def _plate(path: Path, *, kind: str = "half", tile: int = 0, **attributes: Any) -> PlateFrame:
@@ -94,6 +97,45 @@ def test_samples_that_are_stored_otherwise_are_encoded(tmp_path: Path, change: s
     assert (back.parts[0].header.compression, back.parts[0].header.tile) == (header.compression, header.tile)
     assert _bits(back) == _bits(changed)
     assert not same_chunks(result, plate.path)
+
+
+def _as_multi_part(plain: Path, multi: Path) -> None:
+    """Write the one part of a plain file as a multi-part file of one part, as some writers do."""
+    part = read_layout(plain).parts[0]
+    own = {
+        "name": text_attribute(name="name", text="rgba"),
+        "type": text_attribute(name="type", text="scanlineimage"),
+        "chunkCount": ExrAttribute(name="chunkCount", type="int", data=struct.pack("<i", len(part.offsets))),
+    }
+    attributes = [entry for entry in part.attributes if entry.name not in own] + list(own.values())
+    front = MAGIC + struct.pack("<I", 2 | MULTI_PART)
+    for entry in attributes:
+        front += f"{entry.name}\0{entry.type}\0".encode() + struct.pack("<I", len(entry.data)) + entry.data
+    front += b"\0\0"
+    whole, begins = plain.read_bytes(), sorted(part.offsets.tolist())
+    offsets, chunks = [], b""
+    for begin, end in zip(begins, [*begins[1:], len(whole)], strict=True):
+        offsets.append(len(front) + 8 * len(begins) + len(chunks))
+        chunks += struct.pack("<i", 0) + whole[begin:end]
+    multi.write_bytes(front + struct.pack(f"<{len(offsets)}Q", *offsets) + chunks)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_the_one_part_of_a_multi_part_file_is_encoded(tmp_path: Path, beside: bool) -> None:
+    """Its chunks have numbers in front of them that those of a plain file have not."""
+    plain = _plate(tmp_path / "plain.exr", compression="zip")
+    _as_multi_part(plain.path, tmp_path / "plate.exr")
+    plate = read_frame(tmp_path / "plate.exr", number=1)
+    assert _bits(plate) == _bits(plain)
+    result = tmp_path / "out.exr"
+    parts = plate.parts
+    if beside:
+        more = plain.parts[0]
+        parts = (*parts, replace(more, header=replace(more.header, index=1, name="more")))
+    write_frame(replace(plate, parts=parts), path=result, overwrite=False, encoded=plate.path)
+    assert _bits(read_frame(result, number=1)) == _bits(plain)
+    assert not same_chunks(result, plate.path)
+    assert not same_chunks(plain.path, plate.path)
 
 
 def test_a_single_bit_is_seen(tmp_path: Path) -> None:

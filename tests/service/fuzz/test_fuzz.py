@@ -95,6 +95,20 @@ def test_code_in_messages_is_noticed(text: str) -> None:
     assert text_is_ours(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("the service failed: 'overscan.service.calls.rpc' has no attribute 'x'", True),
+        ("/opt/overscan/core/plates/_exr.py is at fault", True),
+        ('File "x.py", line 3', True),
+        ("the colour space 'x' is unknown. `python -m overscan.core.colour` lists them", False),
+        ("/mnt/shows/overscan/plate.1001.exr is not there", False),
+    ],
+)
+def test_knows_our_code_from_our_words(text: str, ours: bool) -> None:
+    assert text_is_ours(text) is ours
+
+
 def test_a_few_hundred_requests() -> None:
     tally = fuzz.fuzz_requests(count=400, seed=11, kernels=kernels(), limit=BUSY)
     assert tally.calls == 400
