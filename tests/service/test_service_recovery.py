@@ -101,7 +101,7 @@ def test_a_worker_that_does_not_start_is_waited_for_and_no_step_is_to_blame(
         "    os.write(2, b'ImportError: half of it is there'); os._exit(1)\n"
     )
     broken.touch()
-    service = start(PYTHONPATH=os.pathsep.join((str(site), engine_path)))
+    service = start(PYTHONPATH=os.pathsep.join((str(site), engine_path)), OVERSCAN_RETRY_SECONDS="60")
     job = service.create(make_spec())
     held_by: list[str] = []
     wait_for(lambda: held_by.append(service.get(job.id).held_by) or "before it had begun" in held_by[-1])
