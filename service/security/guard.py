@@ -25,6 +25,7 @@ from overscan.service._errors import (
 )
 from overscan.service.calls.handlers import Handler, behaviour_of, make_handler
 from overscan.service.calls.rpc import Visit, check_welcome, let_in, refuse
+from overscan.service.operations.logs import add_context
 from overscan.service.security.audit import AuditLog
 from overscan.service.security.doorkeeper import Doorkeeper
 from overscan.service.security.message_limits import check_message
@@ -137,6 +138,7 @@ class Guard(grpc.ServerInterceptor):
         visit = None
         try:
             who = self._doorkeeper.admit(peer=peer, token=token)
+            add_context(user=who.name)
             visit = let_in(context, Visit(caller=who, peer=peer, method=method, token=token))
             least = LEAST_ROLES.get(method)
             if least is None or not there:

@@ -93,7 +93,6 @@ steps = Table(
     Column("deaths", Integer, nullable=False, default=0),  # workers that died on it since it was last (re)tried
     Column("failures", Integer, nullable=False, server_default="0"),  # that may pass, since it was last (re)tried
     Column("kills", Integer, nullable=False, server_default="0"),  # of its worker from outside, since then
-    Column("not_before_us", BigInteger),  # microseconds since 1970, UTC; NULL for at once
     Column("frugal", Integer, nullable=False, server_default="0"),  # how far its use of memory is cut down
 )
 

@@ -173,7 +173,6 @@ class Writer:
             "deaths": 0,
             "failures": 0,
             "kills": 0,
-            "not_before_us": None,
             "frugal": 0,
         }
         self.connection.execute(

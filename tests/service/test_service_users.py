@@ -332,3 +332,13 @@ def test_the_command_prints_a_token_once(tmp_path: Path) -> None:
     assert token not in listed.stdout
     assert run("users", "add", "../ana", "--role", "artist").returncode == 2
     assert run("audit", "verify").returncode == 0
+
+
+def test_the_log_says_who_called(peopled: tuple[Service, dict[str, str]]) -> None:
+    service, tokens = peopled
+    asked = (*bearer(tokens["ben"]), ("overscan-request-id", "who-called"))
+    with pytest.raises(grpc.RpcError):
+        service.jobs.GetJob(pb.GetJobRequest(job_id="ffff"), metadata=asked, timeout=10)
+    (line,) = [one for one in (service.home / "service.log").read_text().splitlines() if "who-called" in one]
+    assert "GetJob: NOT_FOUND" in line
+    assert " user=ben" in line

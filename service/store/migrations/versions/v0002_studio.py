@@ -24,7 +24,6 @@ def upgrade() -> None:
     for column in (
         sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
         sa.Column("kills", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("not_before_us", sa.BigInteger),
         sa.Column("frugal", sa.Integer, nullable=False, server_default="0"),
     ):
         op.add_column("steps", column)
