@@ -218,7 +218,7 @@ def test_every_answer_has_the_calls_id(shared_service: Service) -> None:
     assert ("overscan-request-id", "farm-42") in [tuple(entry) for entry in call.trailing_metadata()]
     with pytest.raises(grpc.RpcError) as refused:
         shared_service.jobs.GetJob(
-            pb.GetJobRequest(job_id="0"), metadata=(("overscan-request-id", "no id at all"),), timeout=10
+            pb.GetJobRequest(job_id="0" * 32), metadata=(("overscan-request-id", "no id at all"),), timeout=10
         )
     given = dict(tuple(entry) for entry in refused.value.trailing_metadata())["overscan-request-id"]
     assert re.fullmatch("[0-9a-f]{16}", given), "what is no id is replaced"
@@ -236,7 +236,7 @@ def test_logs_are_one_json_object_a_line_with_ids(
     job = service.jobs.CreateJob(request, metadata=(("overscan-request-id", "shot-7"),), timeout=60).job
     service.finish(job.id)
     with pytest.raises(grpc.RpcError):
-        service.get("0")
+        service.get("0" * 32)
     assert service.stop() == 0
     records = [json.loads(line) for line in log(service).splitlines()]
     assert all({"time", "level", "logger", "message"} <= set(record) for record in records)
@@ -272,7 +272,7 @@ def test_metrics_count_what_happens(start: Callable[..., Service], make_spec: Ca
     service = start("--set", f"metrics_listen=127.0.0.1:{port}")
     service.finish(service.create(make_spec(last=1004)).id)
     with pytest.raises(grpc.RpcError):
-        service.get("0")
+        service.get("0" * 32)
     with pytest.raises(grpc.RpcError):
         service.channel.unary_unary("/overscan.v1.Nonsense/Do")(b"", timeout=10)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:

@@ -88,7 +88,7 @@ def test_loopback_wants_the_token(start: Callable[..., Service]) -> None:
             service.jobs.ListJobs(request, metadata=metadata, timeout=10)
         assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
     with pytest.raises(grpc.RpcError) as refusal:
-        list(service.jobs.WatchJob(pb.WatchJobRequest(job_id="0"), timeout=10))
+        list(service.jobs.WatchJob(pb.WatchJobRequest(job_id="0" * 32), timeout=10))
     assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
     bearer = (("authorization", f"Bearer {service.token}"),)
     assert not service.jobs.ListJobs(request, metadata=bearer, timeout=10).jobs

@@ -338,7 +338,7 @@ def test_the_log_says_who_called(peopled: tuple[Service, dict[str, str]]) -> Non
     service, tokens = peopled
     asked = (*bearer(tokens["ben"]), ("overscan-request-id", "who-called"))
     with pytest.raises(grpc.RpcError):
-        service.jobs.GetJob(pb.GetJobRequest(job_id="ffff"), metadata=asked, timeout=10)
+        service.jobs.GetJob(pb.GetJobRequest(job_id="f" * 32), metadata=asked, timeout=10)
     (line,) = [one for one in (service.home / "service.log").read_text().splitlines() if "who-called" in one]
     assert "GetJob: NOT_FOUND" in line
     assert " user=ben" in line
