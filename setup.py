@@ -18,6 +18,7 @@ FOLDERS = {
     "overscan.service": "service",
     "overscan.client": "plugins/client",
     "overscan.cli": "plugins/cli",
+    "overscan.chunks": "proto/chunks",
     # Not in the namespace package: inside a host there is no Overscan, just the first of these and its own.
     "overscan_host": "plugins/host",
     "overscan_nuke": "plugins/nuke",

@@ -32,8 +32,8 @@ import grpc
 import numpy as np
 from frame_files import write_exr
 
+from overscan.chunks import UploadBuffer
 from overscan.client import Client, parse_job
-from overscan.client._chunk_codec import UploadBuffer
 from overscan.v1 import frame_service_pb2 as pb
 
 BAR = 0.70

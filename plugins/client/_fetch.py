@@ -14,10 +14,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
+from overscan.chunks import CHUNK_BYTES
 from overscan.client._errors import ServiceError, make_problem
 from overscan.client._link import Link
 from overscan.client._patience import Patience
-from overscan.client._upload import CHUNK_BYTES, PATIENCE_SECONDS, STREAMS, Caller, Progress, Tally
+from overscan.client._upload import PATIENCE_SECONDS, STREAMS, Caller, Progress, Tally
 from overscan.v1 import frame_service_pb2 as pb
 
 _QUICK_SECONDS = 60.0

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from overscan.client._chunk_codec import DownloadChunk, read_download_chunk
+from overscan.chunks import DownloadChunk, read_download_chunk
 from overscan.client._discovery import PROTOCOL, Endpoint
 from overscan.client._errors import ServiceError, make_problem
 from overscan.client._tls import credentials

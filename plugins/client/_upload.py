@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from overscan.client._chunk_codec import UploadBuffer
+from overscan.chunks import CHUNK_BYTES, UploadBuffer
 from overscan.client._errors import JobFileError, ServiceError, make_problem
 from overscan.client._frame_files import FrameFiles
 from overscan.client._frames import frames_from_numbers, frames_of, frames_to_text
@@ -24,7 +24,6 @@ Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
 """Told of bytes done and bytes in all."""
 
-CHUNK_BYTES = 1 << 20
 STREAMS = 4
 PATIENCE_SECONDS = 60.0
 _TRIES = 3

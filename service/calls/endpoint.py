@@ -9,11 +9,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from overscan.service.calls.frames import TRANSFERS_MAX
 from overscan.service.calls.generation import STREAMS_MAX
 from overscan.service.operations.readiness import SERVICES
+from overscan.service.security.guard import OTHER_STREAMS_MAX
 from overscan.service.security.message_limits import BYTES_MAX
 
-_CALL_THREADS = STREAMS_MAX + 32
+_CALL_THREADS = STREAMS_MAX + TRANSFERS_MAX + OTHER_STREAMS_MAX + 32
+"""Streams hold a thread each: when there are as many as there may be, short calls still have theirs."""
 _CALLS_WAITING_MAX = 256
 _METADATA_BYTES_MAX = 1 << 20
 _PING_MS_MIN = 10_000

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from overscan.chunks import CHUNK_BYTES, DownloadBuffer, UploadChunk, read_upload_chunk, write_download
 from overscan.core.errors import InvalidJobError
 from overscan.service._errors import InvalidRequestError, ResultNotKeptError, UnknownFileError, UploadInUseError
 from overscan.service.calls.rpc import Activity, answers, caller, streams
@@ -22,18 +23,17 @@ from overscan.service.security.roles import Role
 from overscan.service.security.users import Caller, require_owner
 from overscan.service.store.store import Store
 from overscan.service.store.writer import ENDED
-from overscan.service.transfers.incoming import CHUNK_BYTES, Incoming
+from overscan.service.transfers.incoming import Incoming
 from overscan.service.transfers.places import Places
 from overscan.service.transfers.results import Results, hash_file
 from overscan.service.transfers.upload_ids import upload_ids
 from overscan.service.transfers.uploads import Upload
-from overscan.service.wire.chunk_codec import DownloadBuffer, UploadChunk, read_upload_chunk, write_download
 from overscan.service.wire.frame_sets import read_frames
 from overscan.v1 import frame_service_pb2 as pb
 from overscan.v1.frame_service_pb2_grpc import FrameServiceServicer, add_FrameServiceServicer_to_server
 from overscan.v1.job_pb2 import JobSpec
 
-TRANSFERS_MAX = 16
+TRANSFERS_MAX = 32
 """Streams of frames at once; each holds a thread."""
 _PAGE_SIZE = 1000
 
@@ -175,7 +175,7 @@ class FrameServicer(FrameServiceServicer):
                     hashing.result()
                 sha256 = known or digest.digest()
                 self._results.keep_hash(path, status, sha256)
-            yield buffer.message(offset=offset, total_size=status.st_size, sha256=sha256)
+            yield buffer.message(pb.DownloadFrameResponse(offset=offset, total_size=status.st_size, sha256=sha256))
             metrics.bytes_moved(direction="out", count=len(data))
             offset += len(data)
             if last:

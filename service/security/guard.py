@@ -30,13 +30,13 @@ from overscan.service.security.audit import AuditLog
 from overscan.service.security.doorkeeper import Doorkeeper
 from overscan.service.security.message_limits import check_message
 from overscan.service.security.quotas import Quotas
-from overscan.service.security.roles import CHANGES, LEAST_ROLES, REMOVES
+from overscan.service.security.roles import ANNOUNCED, CHANGES, LEAST_ROLES
 
 _LOG = logging.getLogger(__name__)
 _REFUSALS = {"UNAUTHENTICATED", "NOT_ALLOWED", "OUTSIDE_ROOTS", "QUOTA", "POLICY", "MALFORMED_REQUEST"}
 """Outcomes that the audit log has of any call."""
 _OURS = "/overscan.v1."
-_OTHER_STREAMS_MAX = 16
+OTHER_STREAMS_MAX = 16
 """Open streams of gRPC's own services, health and reflection. Each holds a thread; ours are counted where they are."""
 _REQUEST_SECONDS_MAX = 60.0
 """A call whose request has not come by then is ended: it holds a thread."""
@@ -200,14 +200,15 @@ class Guard(grpc.ServerInterceptor):
             if isinstance(request, Message):
                 check_message(request)
             visit.asked(request)
-            if visit.method in REMOVES:
+            if visit.method in ANNOUNCED:
                 self._write_change(visit, outcome="BEGUN")
         except OverscanError as error:
             refuse(context, error)
         return request
 
-    def _write_change(self, visit: Visit, *, outcome: str) -> None:
+    def _write_change(self, visit: Visit, *, outcome: str, done: bool = False) -> None:
         self._audit.write(
+            done=done,
             user=visit.caller.name or "(service)",
             role=visit.caller.role.word,
             **{"from": visit.peer},
@@ -224,7 +225,7 @@ class Guard(grpc.ServerInterceptor):
             if visit.outcome in _REFUSALS:
                 self._refused(user=visit.caller.name, peer=visit.peer, method=method, outcome=visit.outcome, **entry)
             elif method in CHANGES:
-                self._write_change(visit, outcome=visit.outcome or "OK")
+                self._write_change(visit, outcome=visit.outcome or "OK", done=True)
         except AuditError as error:  # what was done is done; from now on nothing else is
             _LOG.critical("%s The call was %s by '%s'.", error, method, visit.caller.name)
 
@@ -240,7 +241,7 @@ class Guard(grpc.ServerInterceptor):
         with self._lock:
             if not visit.method.startswith(_OURS):
                 others = sum(not open_.method.startswith(_OURS) for open_ in self._open)
-                if others >= _OTHER_STREAMS_MAX:
+                if others >= OTHER_STREAMS_MAX:
                     raise TooManyStreamsError(
                         f"{others} streams of gRPC's own services are open already.",
                         next_step="Close some, or ask Health/Check now and then.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from overscan.service.scheduling.ranks import Place
 from overscan.service.store import tables
@@ -14,6 +14,7 @@ from overscan.service.store.store import Store
 from overscan.service.store.writer import ENDED, Writer
 from overscan.v1.job_pb2 import JobState
 
+_WAIT_ANEW = update(tables.dependencies).where(tables.dependencies.c.job_id == bindparam("key"))
 _ENDED_BADLY = (JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED)
 
 
@@ -63,22 +64,6 @@ def side_by_side(store: Store, *, row: Row[Any], priority: int) -> list[Place]:
         ]
 
 
-def step_states(store: Store, *, job_id: str) -> Sequence[tuple[str, int, int]]:
-    """Ids, states and numbers of starts of a job's steps, in the plan's order; there may be tens of thousands."""
-    steps = tables.steps
-    query = select(steps.c.step_id, steps.c.state, steps.c.attempts).where(steps.c.job_id == job_id)
-    with store.read() as connection:
-        return connection.execute(query.order_by(steps.c.position)).all()
-
-
-def frame_states(store: Store, *, job_id: str) -> Sequence[tuple[int, int]]:
-    """Numbers and states of a job's frames, ascending."""
-    frames = tables.frames
-    query = select(frames.c.frame, frames.c.state).where(frames.c.job_id == job_id).order_by(frames.c.frame)
-    with store.read() as connection:
-        return connection.execute(query).all()
-
-
 def needs_of(store: Store, *, job_id: str) -> list[Need]:
     """The jobs that a job depends on."""
     return [need for _, need in _needs(store, job_id)]
@@ -114,8 +99,7 @@ def waiting_needs(store: Store) -> dict[str, list[Need]]:
 
 def wait_anew(writer: Writer, job_id: str, *, now_us: int) -> None:
     """How the jobs that a job depends on ended before now does not count any more."""
-    table = tables.dependencies
-    writer.connection.execute(update(table).where(table.c.job_id == job_id).values(since_us=now_us))
+    writer.connection.execute(_WAIT_ANEW, {"key": job_id, "since_us": now_us})
 
 
 def _needs(store: Store, job_id: str | None) -> list[tuple[str, Need]]:

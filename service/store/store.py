@@ -25,6 +25,11 @@ from overscan.service.store.writer import ENDED, Writer, no_such_job
 from overscan.v1.job_pb2 import JobState
 
 _JOB = select(tables.jobs).where(tables.jobs.c.id == bindparam("job_id"), tables.jobs.c.purging == 0)
+_REQUESTED = select(tables.jobs).where(tables.jobs.c.request_id == bindparam("request_id"))
+_STATE = select(tables.jobs.c.state).where(tables.jobs.c.id == bindparam("job_id"), tables.jobs.c.purging == 0)
+_WRITING = select(tables.jobs.c.id, tables.jobs.c.plan).where(
+    tables.jobs.c.output_key == bindparam("output_key"), *(tables.jobs.c.state != state for state in ENDED)
+)
 _FOUND = (
     select(tables.jobs.c.id)
     .where(tables.jobs.c.id >= bindparam("first"), tables.jobs.c.id < bindparam("last"), tables.jobs.c.purging == 0)
@@ -32,6 +37,13 @@ _FOUND = (
     .limit(4)
 )
 """A range rather than LIKE, for which SQLite would read all jobs."""
+_ID_LENGTH = 32
+_DIGITS = frozenset("0123456789abcdef")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a whole id, of a job that may be there or not."""
+    return len(text) == _ID_LENGTH and set(text) <= _DIGITS
 
 
 def open_store(settings: Settings) -> Store:
@@ -109,7 +121,7 @@ class Store:
 
     def find(self, *, prefix: str) -> str:
         """The id that begins with `prefix`; raises `JobNotFoundError` where none does, or several."""
-        if not prefix or not set(prefix) <= set("0123456789abcdef"):
+        if not prefix or not set(prefix) <= _DIGITS:
             raise no_such_job(prefix)
         with self.read() as connection:
             found = list(connection.execute(_FOUND, {"first": prefix, "last": f"{prefix}g"}).scalars())
@@ -127,13 +139,12 @@ class Store:
     def state(self, *, job_id: str) -> JobState.ValueType | None:
         """The state of a job; None where there is no such job."""
         with self.read() as connection:
-            query = select(tables.jobs.c.state).where(tables.jobs.c.id == job_id, tables.jobs.c.purging == 0)
-            return connection.execute(query).scalar()
+            return connection.execute(_STATE, {"job_id": job_id}).scalar()
 
     def by_request(self, *, request_id: str) -> Row[Any] | None:
         """The job that this request created."""
         with self.read() as connection:
-            return connection.execute(select(tables.jobs).where(tables.jobs.c.request_id == request_id)).first()
+            return connection.execute(_REQUESTED, {"request_id": request_id}).first()
 
     def page(
         self, *, states: Sequence[int], labels: Mapping[str, str], before: int | None, size: int
@@ -164,11 +175,10 @@ class Store:
         with self.read() as connection:
             return connection.execute(query).all()
 
-    def unfinished_with_output(self, *, output_key: str) -> Sequence[Row[Any]]:
-        """Jobs that have not ended and write to the same pattern."""
-        query = select(tables.jobs).where(tables.jobs.c.state.not_in(ENDED), tables.jobs.c.output_key == output_key)
+    def unfinished_with_output(self, *, output_key: str) -> Sequence[Row[Any, Any]]:
+        """Ids and plans, without steps, of the jobs that have not ended and write to the same pattern."""
         with self.read() as connection:
-            return connection.execute(query).all()
+            return connection.execute(_WRITING, {"output_key": output_key}).all()
 
     def steps(self, *, job_id: str) -> Sequence[Row[Any]]:
         """The steps of a job, in the plan's order."""
@@ -178,9 +188,11 @@ class Store:
         """The frames of a job, ascending."""
         return self._of_job(tables.frames, job_id, tables.frames.c.frame)
 
-    def warnings(self, *, job_id: str) -> Sequence[Row[Any]]:
-        """The warnings of a job, in the order they came."""
-        return self._of_job(tables.warnings, job_id, tables.warnings.c.id)
+    def frame(self, *, job_id: str, frame: int) -> Row[Any] | None:
+        """One frame of a job; None for one that it does not make."""
+        query = select(tables.frames).where(tables.frames.c.job_id == job_id, tables.frames.c.frame == frame)
+        with self.read() as connection:
+            return connection.execute(query).one_or_none()
 
     def events(self, *, job_id: str, after: int) -> Sequence[Row[Any]]:
         """Stored events of a job with higher numbers."""
@@ -191,13 +203,6 @@ class Store:
         )
         with self.read() as connection:
             return connection.execute(query).all()
-
-    def preview(self, *, job_id: str) -> bytes | None:
-        """The stored event with the last preview of a job that has ended."""
-        table = tables.events
-        query = select(table.c.payload).where(table.c.job_id == job_id, table.c.kind == "preview")
-        with self.read() as connection:
-            return connection.execute(query).scalar()
 
     def _of_job(self, table: Any, job_id: str, order: Any) -> Sequence[Row[Any]]:
         with self.read() as connection:

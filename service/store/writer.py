@@ -6,13 +6,38 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, literal, select, update
 
 from overscan.service._errors import JobNotFoundError
 from overscan.service.store import tables
 from overscan.v1.job_pb2 import FrameState, JobState, StepState
 
 ENDED = (JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED)
+_CEILING = select(tables.jobs.c.event_ceiling).where(tables.jobs.c.id == bindparam("key"))
+_SET_JOB = update(tables.jobs).where(tables.jobs.c.id == bindparam("key"))
+_SET_STEP = update(tables.steps).where(
+    tables.steps.c.job_id == bindparam("key"), tables.steps.c.step_id == bindparam("step")
+)
+_COUNT_ATTEMPT = _SET_STEP.values(state=StepState.STEP_STATE_RUNNING, attempts=tables.steps.c.attempts + 1)
+_SET_FRAME = update(tables.frames).where(
+    tables.frames.c.job_id == bindparam("key"), tables.frames.c.frame == bindparam("number")
+)
+_FAIL_FRAME = _SET_FRAME.where(tables.frames.c.state == FrameState.FRAME_STATE_PENDING).values(
+    state=FrameState.FRAME_STATE_FAILED
+)
+_ADD = {
+    table: insert(table)
+    for table in (
+        tables.jobs,
+        tables.plans,
+        tables.dependencies,
+        tables.steps,
+        tables.frames,
+        tables.events,
+        tables.warnings,
+    )
+}
+"""Statements that are put together once, here: that would take longer than the database does. Values go with them."""
 
 
 def now_us() -> int:
@@ -58,28 +83,29 @@ class Writer:
 
     def add_job(self, new: NewJob) -> None:
         """Store a job with its steps and frames, all pending."""
-        self.connection.execute(
-            insert(tables.jobs).values(
-                id=new.id,
-                request_id=new.request_id,
-                spec=new.spec,
-                plan=new.plan,
-                parameters=new.parameters,
-                state=new.state,
-                user=new.user,
-                rank=new.rank,
-                priority=new.priority,
-                created_us=now_us(),
-                output_key=new.output_key,
+        self._add(
+            tables.jobs,
+            {
+                "id": new.id,
+                "request_id": new.request_id,
+                "spec": new.spec,
+                "plan": new.plan,
+                "parameters": new.parameters,
+                "state": new.state,
+                "user": new.user,
+                "rank": new.rank,
+                "priority": new.priority,
+                "created_us": now_us(),
+                "output_key": new.output_key,
                 **new.labels,
-            )
+            },
         )
         if new.depends_on:
             needs = [
                 {"job_id": new.id, "needs_job_id": other, "since_us": now_us()}
                 for other in dict.fromkeys(new.depends_on)
             ]
-            self.connection.execute(insert(tables.dependencies), needs)
+            self._add(tables.dependencies, *needs)
         self._add_plan(new.id, whole=new.whole_plan, steps=new.steps, frames=new.frames)
 
     def set_plan(
@@ -99,62 +125,43 @@ class Writer:
         self._add_plan(job_id, whole=whole_plan, steps=steps, frames=frames)
 
     def _add_plan(self, job_id: str, *, whole: bytes, steps: Sequence[str], frames: Sequence[int]) -> None:
-        self.connection.execute(insert(tables.plans).values(job_id=job_id, plan=whole))
+        self._add(tables.plans, {"job_id": job_id, "plan": whole})
         pending = StepState.STEP_STATE_PENDING
         rows = [
             {"job_id": job_id, "step_id": step, "position": position, "state": pending}
             for position, step in enumerate(steps)
         ]
-        if rows:
-            self.connection.execute(insert(tables.steps), rows)
-        if frames:
-            unmade = FrameState.FRAME_STATE_PENDING
-            self.connection.execute(
-                insert(tables.frames), [{"job_id": job_id, "frame": frame, "state": unmade} for frame in frames]
-            )
+        self._add(tables.steps, *rows)
+        unmade = FrameState.FRAME_STATE_PENDING
+        self._add(tables.frames, *({"job_id": job_id, "frame": frame, "state": unmade} for frame in frames))
 
     def ceiling(self, job_id: str) -> int:
         """Event numbers of the job up to this one may be taken."""
-        query = select(tables.jobs.c.event_ceiling).where(tables.jobs.c.id == job_id)
-        return int(self.connection.execute(query).scalar_one())
+        return int(self.connection.execute(_CEILING, {"key": job_id}).scalar_one())
 
     def set_job(self, job_id: str, **values: object) -> None:
         """Change columns of a job."""
-        self.connection.execute(update(tables.jobs).where(tables.jobs.c.id == job_id).values(**values))
+        self.connection.execute(_SET_JOB, {"key": job_id, **values})
 
     def set_step(self, job_id: str, step_id: str, **values: object) -> None:
         """Change columns of a step."""
-        table = tables.steps
-        self.connection.execute(
-            update(table).where(table.c.job_id == job_id, table.c.step_id == step_id).values(**values)
-        )
+        self.connection.execute(_SET_STEP, {"key": job_id, "step": step_id, **values})
 
     def count_attempt(self, job_id: str, step_id: str) -> None:
         """The step was started."""
-        self.set_step(job_id, step_id, state=StepState.STEP_STATE_RUNNING, attempts=tables.steps.c.attempts + 1)
+        self.connection.execute(_COUNT_ATTEMPT, {"key": job_id, "step": step_id})
 
     def set_frame(self, job_id: str, frame: int, **values: object) -> None:
         """Change columns of a frame, which is added where the plan did not have it."""
-        table = tables.frames
-        found = self.connection.execute(
-            update(table).where(table.c.job_id == job_id, table.c.frame == frame).values(**values)
-        )
+        found = self.connection.execute(_SET_FRAME, {"key": job_id, "number": frame, **values})
         if found.rowcount == 0:
-            self.connection.execute(insert(table).values(job_id=job_id, frame=frame, **values))
+            self._add(tables.frames, {"job_id": job_id, "frame": frame, **values})
 
     def fail_frames(self, job_id: str, frames: Iterable[int]) -> None:
         """Frames of a failed step that are not there are failed."""
-        table = tables.frames
-        for frame in frames:
-            self.connection.execute(
-                update(table)
-                .where(
-                    table.c.job_id == job_id,
-                    table.c.frame == frame,
-                    table.c.state == FrameState.FRAME_STATE_PENDING,
-                )
-                .values(state=FrameState.FRAME_STATE_FAILED)
-            )
+        rows = [{"key": job_id, "number": frame} for frame in frames]
+        if rows:
+            self.connection.execute(_FAIL_FRAME, rows)
 
     def reset_unfinished(self, job_id: str, *, anew: bool) -> None:
         """Make a job ready to go on: what is not done is pending, and so is a step whose frames were found bad.
@@ -221,12 +228,12 @@ class Writer:
         same = select(table.c.id).where(*(table.c[name] == value for name, value in values.items()))
         if self.connection.execute(same).first() is not None:
             return False
-        self.connection.execute(insert(table).values(**values))
+        self._add(table, values)
         return True
 
     def add_event(self, job_id: str, number: int, kind: str, payload: bytes) -> None:
         """Store an event."""
-        self.connection.execute(insert(tables.events).values(job_id=job_id, number=number, kind=kind, payload=payload))
+        self._add(tables.events, {"job_id": job_id, "number": number, "kind": kind, "payload": payload})
 
     def drop_events(self, job_id: str, kind: str) -> None:
         """Drop a job's events of one kind."""
@@ -246,3 +253,8 @@ class Writer:
         self.connection.execute(
             delete(tables.events).where(tables.events.c.job_id.in_(old), tables.events.c.kind != "state_changed")
         )
+
+    def _add(self, table: Table, *rows: Mapping[str, object]) -> None:
+        """Add rows, all with the same columns."""
+        if rows:
+            self.connection.execute(_ADD[table], rows if len(rows) > 1 else rows[0])

@@ -8,14 +8,15 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from overscan.core.errors import DiskFullError, OverscanError
 from overscan.service._errors import InvalidRequestError, UnknownUploadError, UploadDamagedError, UploadOffsetError
+from overscan.service.transfers.keeper import Keeper, hash_of
+from overscan.service.transfers.lanes import Lane
 
-_READ_BYTES = 1 << 20
-_HELPERS = 4
+_HELPERS = 8
 _HASH_BYTES = hashlib.sha256().digest_size
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -23,9 +24,10 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 class Arrivals:
     """The files that arrive now, by their places."""
 
-    def __init__(self, *, pool: Path) -> None:
-        """`pool` keeps whole files by user and content, so that what is there need not be sent again."""
+    def __init__(self, *, pool: Path, keeper: Keeper) -> None:
+        """`pool` has whole files by user and content, so that what is there need not be sent again."""
         self._pool = pool
+        self._keeper = keeper
         self._helpers = ThreadPoolExecutor(_HELPERS, thread_name_prefix="arrival")
         self._lock = threading.Lock()
         self._open: dict[Path, tuple[Arrival, int]] = {}
@@ -36,8 +38,9 @@ class Arrivals:
         with self._lock:
             arrival, count = self._open.get(part) or (None, 0)
             if arrival is None:
+                pool = self._pool / owner(user)
                 arrival = Arrival(
-                    part=part, file=file, pool=self._pool / _owner(user), frame=frame, helpers=self._helpers
+                    part=part, file=file, pool=pool, frame=frame, keeper=self._keeper, helpers=self._helpers
                 )
             self._open[part] = (arrival, count + 1)
         try:
@@ -52,7 +55,7 @@ class Arrivals:
 
     def tidy(self, *, user: str | None = None) -> None:
         """Drop pooled files, of `user` or of all, that no upload has any more."""
-        for path in self._pool.glob(f"{'*' if user is None else _owner(user)}/*"):
+        for path in self._pool.glob(f"{'*' if user is None else owner(user)}/*"):
             with contextlib.suppress(OSError):
                 if path.stat().st_nlink == 1:
                     path.unlink()
@@ -61,27 +64,35 @@ class Arrivals:
 class Arrival:
     """One file on its way. Safe to use from any thread."""
 
-    def __init__(self, *, part: Path, file: Path, pool: Path, frame: int, helpers: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, *, part: Path, file: Path, pool: Path, frame: int, keeper: Keeper, helpers: ThreadPoolExecutor
+    ) -> None:
         self._part, self._file, self._pool, self._frame = part, file, pool, frame
-        self._helpers = helpers
+        self._keeper = keeper
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._size = 0
+        """Bytes that came, those on their way to the disk among them."""
+        self._written = 0
         self._digest: hashlib._Hash | None = None
-        """Of all bytes so far; None where some came before this object was made."""
-        self._taking: Future[None] | None = None
-        """The last bytes, on their way to the disk beside the coming of the next."""
+        """Of all bytes so far; None where some came before this object was made, or were lost."""
+        # both take about as long as the bytes' coming
+        self._writing = Lane(do=self._write, helpers=helpers)
+        self._hashing = Lane(do=self._hash, helpers=helpers)
 
     def add(self, data: memoryview, *, offset: int) -> None:
         """Append bytes; raises `UploadOffsetError` where they do not follow on, and keeps what there is."""
         with self._lock:
             self._ready()
-            self._wait()
+            if self._writing.failed:
+                self._wait()
             if offset != self._size or (data and self._descriptor is None):
                 raise self._misplaced(offset)
             if data:
                 self._size += len(data)
-                self._taking = self._helpers.submit(self._take, data)
+                self._writing.put(data)
+                if self._digest is not None:
+                    self._hashing.put(data)
 
     def finish(self, *, size: int, sha256: bytes) -> bool:
         """Make the file whole; returns whether this call did it. One of which nothing has come is only looked for.
@@ -95,7 +106,7 @@ class Arrival:
             self._ready()
             self._wait()
             if self._file.exists():
-                if self._file.stat().st_size == size and _hash_of(self._file) == sha256:
+                if self._file.stat().st_size == size and hash_of(self._file) == sha256:
                     return False  # the answer to the client was lost, not the file
                 raise self._misplaced(size)
             if self._size == 0 and size:
@@ -139,11 +150,11 @@ class Arrival:
                 ) from None
             except OSError as error:
                 raise self._refused(error) from error
-            self._size = os.fstat(self._descriptor).st_size
+            self._size = self._written = os.fstat(self._descriptor).st_size
             self._digest = hashlib.sha256() if not self._size else None
 
-    def _take(self, data: memoryview) -> None:
-        """Write and hash bytes; leaves nothing of them where the disk has no room for all."""
+    def _write(self, data: memoryview) -> None:
+        """Append bytes to the file; leaves nothing of them where the disk has no room for all."""
         descriptor = self._descriptor
         if descriptor is None:
             raise AssertionError("nothing is written to a file that is whole")
@@ -153,32 +164,32 @@ class Arrival:
                 view = view[os.write(descriptor, view) :]
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, self._size - len(data))
+                os.ftruncate(descriptor, self._written)
             raise self._refused(error) from error
+        self._written += len(data)
+
+    def _hash(self, data: memoryview) -> None:
         if self._digest is not None:
             self._digest.update(data)
 
     def _digest_so_far(self) -> bytes:
-        return _hash_of(self._part) if self._digest is None else self._digest.digest()
+        return hash_of(self._part) if self._digest is None else self._digest.digest()
 
     def _keep(self, sha256: bytes) -> None:
         descriptor = self._descriptor
         if descriptor is None:
             raise AssertionError("a part that is whole is open")
+        os.close(descriptor)
+        self._descriptor = None
         try:
-            os.fsync(descriptor)  # a machine that fails must not leave a whole name on half a file
-            os.close(descriptor)
-            self._descriptor = None
-            self._part.replace(self._file)
+            self._keeper.keep(part=self._part, file=self._file, pooled=self._pool / sha256.hex())
         except OSError as error:
             raise self._refused(error) from error
-        with contextlib.suppress(OSError):  # file systems without hard links have every file sent
-            self._pool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.link(self._file, self._pool / sha256.hex())
 
     def _is_pooled(self, size: int, sha256: bytes) -> bool:
         """Whether the same user has sent the same file before; then it is in its place now."""
         pooled = self._pool / sha256.hex()
+        self._keeper.wait(pooled)
         try:
             if pooled.stat().st_size != size:
                 return False
@@ -195,15 +206,12 @@ class Arrival:
         self._size = 0
 
     def _wait(self) -> None:
-        """Until all that has come is on the disk; raises what kept it from there."""
-        taking, self._taking = self._taking, None
-        if taking is None:
-            return
+        """Until all that has come is written and hashed; raises what kept it from there."""
+        self._hashing.wait()
         try:
-            taking.result()
+            self._writing.wait()
         except BaseException:
-            if self._descriptor is not None:
-                self._size = os.fstat(self._descriptor).st_size
+            self._size, self._digest = self._written, None
             raise
 
     def _misplaced(self, offset: int) -> UploadOffsetError:
@@ -230,14 +238,6 @@ class Arrival:
         )
 
 
-def _owner(user: str) -> str:
+def owner(user: str) -> str:
     """The name of a user's folder in the pool."""
     return hashlib.sha256(user.encode()).hexdigest()[:32]
-
-
-def _hash_of(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.digest()

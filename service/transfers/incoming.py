@@ -8,13 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from types import TracebackType
 
+from overscan.chunks import CHUNK_BYTES, UploadChunk
 from overscan.service._errors import InvalidRequestError
 from overscan.service.operations import metrics
 from overscan.service.transfers.arrivals import Arrival
 from overscan.service.transfers.uploads import Upload, Uploads
-from overscan.service.wire.chunk_codec import UploadChunk
 
-CHUNK_BYTES = 1 << 20
 _ENDINGS_MAX = 2
 """Files of one stream whose ends are seen to at once."""
 

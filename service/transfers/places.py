@@ -34,6 +34,14 @@ class Places:
         """The folder of a result that the service keeps."""
         return self._results / (job_id or _PLANNED)
 
+    def kept_job(self, path: str) -> str | None:
+        """The id of the job whose result, which the service keeps, a path names; None for any other path."""
+        named = Path(os.path.normpath(path))
+        for results in (self._results, self._results_real):
+            if results in named.parents:
+                return named.relative_to(results).parts[0]
+        return None
+
     def may_send(self, real: Path) -> bool:
         """Whether a file that really lies there may go to a client as one of a result: inside the roots, or kept."""
         return self.roots.may_read_at(real) or self._results_real in real.parents

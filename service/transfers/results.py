@@ -93,10 +93,9 @@ class Results:
 
     def frame(self, row: Row[Any], number: int, *, sidecar: bool) -> Path:
         """The file of a frame that is finished, or its sidecar; raises `UnknownFileError`."""
-        for frame in self._store.frames(job_id=row.id):
-            if frame.frame == number and frame.state in _THERE:
-                path = Path(frame.path)
-                return Path(extras_pattern(str(path))) if sidecar else path
+        frame = self._store.frame(job_id=row.id, frame=number)
+        if frame is not None and frame.state in _THERE:
+            return Path(extras_pattern(frame.path) if sidecar else frame.path)
         raise UnknownFileError(
             f"frame {number} of the job is not finished.",
             next_step="WatchJob says when it is.",

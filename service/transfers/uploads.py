@@ -1,8 +1,9 @@
 """Frames that clients without shared storage bring: what was announced, what has arrived, where it lies.
 
 An upload is a folder: ``upload.json`` says what was announced, ``parts/`` has what has arrived of frames, ``files/``
-the frames that are whole, under the names they had at the client. What has arrived is told by the bytes on disk, so
-that a client goes on after a cut connection, and after the end of the service.
+the frames that are whole, under the names they had at the client. What has arrived is told by the bytes there, so that
+a client goes on after a cut connection, and after the end of the service. A job waits until what it reads is on the
+disk itself.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from overscan.core.errors import InvalidJobError
 from overscan.core.frame_names import FrameNames
 from overscan.core.frames import format_frames
 from overscan.core.storage import storage_error
-from overscan.core.temporaries import written_beside
+from overscan.core.temporaries import flush, written_beside
 from overscan.service._errors import QuotaError, UnknownUploadError, UploadIncompleteError
-from overscan.service.transfers.arrivals import Arrival, Arrivals
+from overscan.service.transfers.arrivals import Arrival, Arrivals, owner
+from overscan.service.transfers.keeper import Keeper
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _NAME_LENGTH_MAX = 4096
@@ -105,7 +107,11 @@ class Uploads:
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._used: dict[str, int] | None = None
-        self._arrivals = Arrivals(pool=folder / "pool")
+        self._pool = folder / "pool"
+        self._keeper = Keeper()
+        self._arrivals = Arrivals(pool=self._pool, keeper=self._keeper)
+        self._begun: set[str] = set()
+        """Uploads that this service knows of: what an earlier one has left of them has been looked at."""
 
     def create(self, *, user: str, name: str, frames: tuple[int, ...]) -> Upload:
         """Open an upload; raises `InvalidJobError` for a name that no file here could have, `QuotaError`, and
@@ -115,6 +121,7 @@ class Uploads:
         upload = Upload(id=upload_id, user=user, name=name, frames=frozenset(frames), folder=self._folder / upload_id)
         record = json.dumps({"user": user, "name": name, "frames": sorted(upload.frames)})
         self.charge(upload, _EMPTY_BYTES + len(record))
+        self._begun.add(upload_id)
         try:
             for part in ("files", "parts"):
                 (upload.folder / part).mkdir(mode=0o700, parents=True)
@@ -139,7 +146,22 @@ class Uploads:
                 field=field,
                 actual=upload_id[:64],
             )
+        with self._lock:
+            if upload.id not in self._begun:
+                self._keeper.resume(
+                    parts=upload.folder / "parts", file_of=upload.file, pool=self._pool / owner(upload.user)
+                )
+                self._begun.add(upload.id)
         return upload
+
+    def made_since(self, moment: float) -> Iterator[tuple[Upload, float]]:
+        """Uploads that were made since then, and when; in seconds since 1970."""
+        with contextlib.suppress(FileNotFoundError):
+            for entry in list(os.scandir(self._folder)):
+                made = entry.stat(follow_symlinks=False).st_mtime  # only its files and folders change later
+                upload = self._read(entry.name) if made >= moment else None
+                if upload is not None:
+                    yield upload, made
 
     def arrived(self, upload: Upload) -> Iterator[tuple[int, int, bool]]:
         """Frame, bytes here and whether it is whole, of each frame that has begun to arrive."""
@@ -190,12 +212,14 @@ class Uploads:
             self._used = None
 
     def whole(self, *, upload_id: str, frames: tuple[int, ...] | None, user: str | None, field: str) -> Upload:
-        """The upload, all of whose `frames` (None: all announced) have arrived, for a job to read.
+        """The upload, all of whose `frames` (None: all announced) are on the disk, for a job to read.
 
         Raises `UnknownUploadError` or `UploadIncompleteError`.
         """
         upload = self.find(upload_id=upload_id, user=user, field=field)
         wanted = upload.frames if frames is None else frames
+        self._keeper.wait(*map(upload.file, wanted))
+        flush(upload.folder / "files")
         there = {entry.name for entry in os.scandir(upload.folder / "files")}
         missing = [frame for frame in wanted if upload.file(frame).name not in there]
         if missing:
@@ -217,7 +241,12 @@ class Uploads:
                 (self._folder / upload_id / _RECORD).unlink()
             shutil.rmtree(self._folder / upload_id, ignore_errors=True)
             self._arrivals.tidy(user=None if upload is None else upload.user)
+            self._begun.discard(upload_id)
             self.recount()
+
+    def close(self) -> None:
+        """Take no more; what is not on the disk yet is looked at by the next service."""
+        self._keeper.close()
 
     def tidy(self, *, days_max: float, needed: frozenset[str]) -> None:
         """Remove uploads that nobody touched for so long, but for those `needed`, and what no upload has any more."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cut_wire import CutWire
-from serving import FIRST, Service
+from serving import FIRST, Service, wait_for
 
 from overscan.client import Client, ServiceError
 from overscan.v1.job_pb2 import JobSpec, JobState
@@ -60,7 +60,7 @@ def test_an_upload_survives_a_wire_that_is_cut(
     for frame in range(4):
         arrived = loopback.home / "uploads" / upload_id / "files" / f"big.{frame:04d}.exr"
         assert arrived.read_bytes() == Path(big_plate % frame).read_bytes()
-    assert not list((loopback.home / "uploads" / upload_id / "parts").iterdir())
+    wait_for(lambda: not list((loopback.home / "uploads" / upload_id / "parts").iterdir()))
 
 
 @pytest.fixture

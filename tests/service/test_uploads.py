@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from overscan.chunks import DownloadBuffer, read_upload_chunk
 from overscan.core.errors import DiskFullError
-from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError
-from overscan.service.transfers import arrivals
+from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError, UploadIncompleteError
+from overscan.service.transfers import arrivals, keeper
 from overscan.service.transfers.incoming import Incoming
 from overscan.service.transfers.uploads import Upload, Uploads
-from overscan.service.wire.chunk_codec import DownloadBuffer, read_upload_chunk
 from overscan.v1 import frame_service_pb2 as pb
 
 DATA = b"frame" * 1000
@@ -28,11 +31,20 @@ def uploads(tmp_path: Path) -> Uploads:
     return Uploads(folder=tmp_path, bytes_max=16_000)
 
 
-def put(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) -> None:
+def send(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) -> None:
     uploads.charge(upload, len(data))
     with uploads.arrival(upload, frame) as arrival:
         arrival.add(memoryview(data), offset=0)
         assert arrival.finish(size=len(data), sha256=hashlib.sha256(data).digest())
+
+
+def whole(uploads: Uploads, upload: Upload, frames: tuple[int, ...] | None = None) -> Upload:
+    return uploads.whole(upload_id=upload.id, frames=frames, user=None, field="plate.upload_id")
+
+
+def put(uploads: Uploads, upload: Upload, frame: int = 1, data: bytes = DATA) -> None:
+    send(uploads, upload, frame, data)
+    whole(uploads, upload, (frame,))
 
 
 def open_files() -> int:
@@ -88,7 +100,8 @@ def test_what_is_deleted_is_gone_at_once_but_for_what_another_upload_has(uploads
     put(uploads, first, 2, b"only here")
     with uploads.arrival(second, 1) as arrival:
         assert arrival.finish(size=len(DATA), sha256=HASH)
-    put(uploads, uploads.create(user="ben", name="c.exr", frames=(1,)), 1, b"ben's")
+    bens = uploads.create(user="ben", name="c.exr", frames=(1,))
+    put(uploads, bens, 1, b"ben's")
     uploads.remove(upload_id=first.id)
     left = {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "upload.json"}
     assert left == {DATA, b"ben's"}
@@ -134,6 +147,8 @@ def test_a_full_disk_loses_nothing_of_what_was_there(uploads: Uploads, monkeypat
     upload = uploads.create(user="", name="a.exr", frames=(1,))
     with uploads.arrival(upload, 1) as arrival:
         arrival.add(memoryview(DATA[:1000]), offset=0)
+        while upload.part(1).stat().st_size < 1000:
+            time.sleep(0.001)
         real, calls = os.write, []
 
         def full(descriptor: int, data: memoryview) -> int:
@@ -142,7 +157,6 @@ def test_a_full_disk_loses_nothing_of_what_was_there(uploads: Uploads, monkeypat
                 raise OSError(28, "No space left on device")
             return real(descriptor, data[:500])
 
-        arrival.add(memoryview(b""), offset=1000)
         monkeypatch.setattr(arrivals.os, "write", full)
         arrival.add(memoryview(DATA[1000:]), offset=1000)
         with pytest.raises(DiskFullError):
@@ -152,6 +166,65 @@ def test_a_full_disk_loses_nothing_of_what_was_there(uploads: Uploads, monkeypat
     with uploads.arrival(upload, 1) as arrival:
         arrival.add(memoryview(DATA[1000:]), offset=1000)
         assert arrival.finish(size=len(DATA), sha256=HASH), "bytes from before are hashed from the disk"
+    assert upload.file(1).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_file_that_was_not_on_the_disk_when_the_machine_failed_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    may_flush = threading.Event()
+    monkeypatch.setattr(keeper, "flush", lambda _: may_flush.wait())
+    uploads = Uploads(folder=tmp_path / "home", bytes_max=0)
+    other, sent = (uploads.create(user="ann", name="a.exr", frames=(1,)) for _ in range(2))
+    send(uploads, sent)
+    assert list(uploads.arrived(sent)) == [(1, len(DATA), True)]
+    shutil.copytree(tmp_path / "home", tmp_path / "after")
+    may_flush.set()
+    monkeypatch.undo()
+
+    uploads = Uploads(folder=tmp_path / "after", bytes_max=0)
+    upload = replace(sent, folder=tmp_path / "after" / sent.id)
+    if lost:
+        with upload.file(1).open("r+b") as file:
+            file.write(bytes(512))
+    if lost:
+        with pytest.raises(UploadIncompleteError):
+            whole(uploads, upload)
+        put(uploads, upload)
+    assert whole(uploads, upload) == upload
+    assert upload.file(1).read_bytes() == DATA
+    assert not list((upload.folder / "parts").iterdir()), "nothing is looked at twice"
+    with uploads.arrival(replace(other, folder=tmp_path / "after" / other.id), 1) as arrival:
+        assert arrival.finish(size=len(DATA), sha256=HASH), "it is in the pool"
+
+
+def test_a_job_waits_until_what_it_reads_is_on_the_disk(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = uploads.create(user="ann", name="a.exr", frames=(1,))
+    may_flush, asked = threading.Event(), threading.Event()
+    monkeypatch.setattr(keeper, "flush", lambda _: asked.set() or may_flush.wait())
+    send(uploads, upload)
+    with ThreadPoolExecutor(1) as jobs:
+        job = jobs.submit(whole, uploads, upload)
+        asked.wait()
+        with pytest.raises(TimeoutError):
+            job.result(timeout=0.1)
+        may_flush.set()
+        assert job.result() == upload
+
+
+def test_what_the_disk_does_not_take_has_to_come_again(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = uploads.create(user="ann", name="a.exr", frames=(1,))
+
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(keeper, "flush", fail)
+    send(uploads, upload)
+    with pytest.raises(UploadIncompleteError):
+        whole(uploads, upload)
+    monkeypatch.undo()
+    put(uploads, upload)
     assert upload.file(1).read_bytes() == DATA
 
 
@@ -180,7 +253,9 @@ def test_our_own_codecs_say_what_protobuf_says() -> None:
             return len(data)
 
         buffer.fill(give, most=1 << 20)
-        made = pb.DownloadFrameResponse.FromString(buffer.message(offset=5, total_size=9, sha256=HASH))
+        made = pb.DownloadFrameResponse.FromString(
+            buffer.message(pb.DownloadFrameResponse(offset=5, total_size=9, sha256=HASH))
+        )
         assert made == pb.DownloadFrameResponse(offset=5, data=data, total_size=9, sha256=HASH)
 
 

@@ -1,41 +1,21 @@
-"""Messages with a large chunk of bytes, to and from the wire with as few copies of it as gRPC lets us have.
+"""One field of bytes in a serialised message, taken out and put in.
 
-What protobuf would do is done here by hand for one field, and by protobuf for all others.
+The format: https://protobuf.dev/programming-guides/encoding
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from overscan.v1 import frame_service_pb2 as pb
-
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _HEAD_BYTES_MAX = 256
-"""All fields of a request but its data."""
+"""All fields but the data."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadChunk:
-    """A `DownloadFrameResponse` whose data are still in the bytes that came."""
-
-    offset: int
-    data: memoryview
-    total_size: int
-    sha256: bytes
-
-
-def read_download_chunk(raw: bytes) -> DownloadChunk:
-    """The chunk in a serialised `DownloadFrameResponse`; raises `DecodeError`."""
-    rest, data = _split(raw, pb.DownloadFrameResponse.DATA_FIELD_NUMBER)
-    message = pb.DownloadFrameResponse.FromString(rest)
-    return DownloadChunk(offset=message.offset, data=data, total_size=message.total_size, sha256=message.sha256)
-
-
-class UploadBuffer:
-    """Reads chunks of at most `size` bytes and serialises them as `UploadFramesRequest`, in memory that it keeps."""
+class ChunkBuffer:
+    """Reads chunks of at most `size` bytes, and puts the rest of a message before them, in memory that it keeps."""
 
     def __init__(self, *, size: int) -> None:
         self._whole = memoryview(bytearray(_HEAD_BYTES_MAX + size))
@@ -46,17 +26,19 @@ class UploadBuffer:
         self._size = read(self._whole[_HEAD_BYTES_MAX : _HEAD_BYTES_MAX + most]) or 0
         return self._whole[_HEAD_BYTES_MAX : _HEAD_BYTES_MAX + self._size]
 
-    def message(self, request: pb.UploadFramesRequest) -> bytes:
-        """`request`, which has no data, serialised with what was read last as its data."""
-        tag = pb.UploadFramesRequest.DATA_FIELD_NUMBER << 3 | _BYTES
-        head = request.SerializeToString() + bytes((tag,)) + _varint(self._size)
+    def _joined(self, rest: bytes, number: int) -> bytes:
+        """What was read last as field `number`, after the `rest` of a message."""
+        head = rest + bytes((number << 3 | _BYTES,)) + _varint(self._size)
         begin = _HEAD_BYTES_MAX - len(head)
         self._whole[begin:_HEAD_BYTES_MAX] = head
         return bytes(self._whole[begin : _HEAD_BYTES_MAX + self._size])
 
 
-def _split(raw: bytes, number: int) -> tuple[bytes, memoryview]:
-    """A serialised message without its field `number`, which holds bytes, and these; the last ones count."""
+def split(raw: bytes, number: int) -> tuple[bytes, memoryview]:
+    """A serialised message without its field `number`, which holds bytes, and these; the last ones count.
+
+    Raises `DecodeError`.
+    """
     view = memoryview(raw)
     data, rest, at = view[:0], bytearray(), 0
     while at < len(raw):
