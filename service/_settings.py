@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     """Bytes that a worker may keep models in between jobs; None leaves it to the device's own memory."""
     plan_seconds_max: float = Field(default=300.0, gt=0)
     """Longest that planning a job may take."""
+    planners: int = Field(default=3, ge=1, le=16)
+    """Workers that plan at once, at most. A second is started where somebody waits while the first has had a job for
+    longer than 2 s, and no caller has all of them: one job on a share that hangs keeps nobody from planning another."""
     worker_idle_seconds_max: float = Field(default=120.0, gt=0)
     """A render worker without work gives its memory back after so long."""
     cache_bytes_max: int = Field(default=50_000_000_000, ge=0)

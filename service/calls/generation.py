@@ -18,14 +18,15 @@ from overscan.service.scheduling.planner import Planner
 from overscan.service.scheduling.ranks import ranks_for
 from overscan.service.scheduling.scheduler import Scheduler
 from overscan.service.security.quotas import Quotas
-from overscan.service.security.roots import Roots
+from overscan.service.security.roots import NamedPath
 from overscan.service.security.users import require_owner
 from overscan.service.store.events import EventLog
 from overscan.service.store.queue_rows import artist_of, side_by_side
-from overscan.service.store.store import Store
+from overscan.service.store.store import Store, is_id
+from overscan.service.store.whole_job import whole_job
 from overscan.service.store.writer import ENDED
 from overscan.service.transfers.places import Places
-from overscan.service.wire.describe import describe_job
+from overscan.service.wire.describe import describe_job, describe_whole_job
 from overscan.service.wire.receipts import finding_to_wire
 from overscan.service.workers import messages
 from overscan.service.workers.inspector import Inspector
@@ -57,7 +58,7 @@ class GenerationServicer(GenerationServiceServicer):
         scheduler: Scheduler,
         inspector: Inspector,
         activity: Activity,
-        places: Places | None = None,
+        places: Places,
         quotas: Quotas | None = None,
     ) -> None:
         self.activity = activity
@@ -65,7 +66,7 @@ class GenerationServicer(GenerationServiceServicer):
         self._log = log
         self._scheduler = scheduler
         self._inspector = inspector
-        self._roots = places.roots if places is not None else Roots()
+        self._places = places
         self._admission = Admission(
             store=store,
             log=log,
@@ -91,16 +92,17 @@ class GenerationServicer(GenerationServiceServicer):
     @answers
     def CreateJob(self, request: pb.CreateJobRequest, context: grpc.ServicerContext) -> pb.CreateJobResponse:  # noqa: N802
         """Store a job and queue it."""
-        row = self._admission.create(
+        job_id = self._admission.create(
             spec=request.spec, request_id=request.request_id, caller=caller(context), stop=caller_stop(context)
         )
         self._store.flush()  # once it is acknowledged, not even a power cut may lose it
-        return pb.CreateJobResponse(job=self._describe(row))
+        return pb.CreateJobResponse(job=self._job(job_id))
 
     @answers
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:  # noqa: N802, ARG002
         """One job."""
-        return pb.GetJobResponse(job=self._job(self._store.find(prefix=request.job_id)))
+        whole = is_id(request.job_id)  # where it is, whether there is such a job shows when it is read
+        return pb.GetJobResponse(job=self._job(request.job_id if whole else self._store.find(prefix=request.job_id)))
 
     @answers
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:  # noqa: N802, ARG002
@@ -119,9 +121,7 @@ class GenerationServicer(GenerationServiceServicer):
         )
         more = len(rows) > size
         return pb.ListJobsResponse(
-            jobs=[
-                describe_job(row=row, store=self._store, scheduler=self._scheduler, whole=False) for row in rows[:size]
-            ],
+            jobs=[describe_job(row=row, store=self._store, scheduler=self._scheduler) for row in rows[:size]],
             next_page_token=str(rows[size - 1].ordinal) if more else "",
         )
 
@@ -199,6 +199,7 @@ class GenerationServicer(GenerationServiceServicer):
         self, request: pb.VerifyOutputRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.VerifyOutputResponse]:
         """Compare a result with its plate, frame by frame."""
+        paths = []
         for field, path in (("path", request.path), ("plate_path", request.plate_path)):
             if (field == "path" or path) and not Path(path).is_absolute():
                 raise InvalidJobError(
@@ -210,10 +211,18 @@ class GenerationServicer(GenerationServiceServicer):
             if "\0" in path:
                 raise InvalidJobError("the path has a zero byte in it.", next_step="Give a plain path.", field=field)
             if path:
-                self._roots.check_read(path, field)
+                paths.append(NamedPath(path=path, field=field))
+        kept = self._kept(request.path, context)
         whole = Verification()
         total = 0
-        checks = self._inspector.verify(result=request.path, plate=request.plate_path, stop=caller_stop(context))
+        checks = self._inspector.verify(
+            result=request.path,
+            plate=request.plate_path,
+            paths=tuple(paths if kept is None else paths[1:]),
+            kept=kept,
+            who=caller(context).name,
+            stop=caller_stop(context),
+        )
         try:
             for check in checks:
                 if isinstance(check, messages.Found):
@@ -239,6 +248,17 @@ class GenerationServicer(GenerationServiceServicer):
         job_id = self._store.find(prefix=prefix)
         require_owner(caller(context), self._store.job(job_id=job_id).user)
         return job_id
+
+    def _kept(self, path: str, context: grpc.ServicerContext) -> Path | None:
+        """The folder of the result, kept by the service, that a path leads to; None for any other path.
+
+        Raises `NotAllowedError` where the caller may not read it.
+        """
+        job_id = self._places.kept_job(path)
+        if job_id is None:
+            return None
+        require_owner(caller(context), self._store.job(job_id=job_id).user, what="result", doing="verify")
+        return self._places.kept(job_id=job_id)
 
     def _place(self, request: pb.MoveJobRequest, row: Row[Any]) -> tuple[int, dict[str, float]]:
         """The priority that a job is to have, and the ranks of jobs that make its place."""
@@ -275,14 +295,9 @@ class GenerationServicer(GenerationServiceServicer):
         return sorted(events, key=lambda event: event.number)
 
     def _job(self, job_id: str) -> Job:
-        return self._describe(self._store.job(job_id=job_id))
-
-    def _describe(self, row: Row[Any]) -> Job:
-        job = describe_job(row=row, store=self._store, scheduler=self._scheduler, whole=True)
-        for event in self._log.last_passing(job_id=job.id):
+        found = whole_job(self._store, job_id=job_id)
+        job = describe_whole_job(found, store=self._store, scheduler=self._scheduler)
+        for event in self._log.last_passing(job_id=job_id):
             if event.HasField("preview"):
                 job.preview.CopyFrom(event.preview)
-        stored = None if job.HasField("preview") else self._store.preview(job_id=job.id)
-        if stored is not None:
-            job.preview.CopyFrom(JobEvent.FromString(stored).preview)
         return job

@@ -76,12 +76,12 @@ class Admission:
         """
         waits = self._outlook(spec) is Outlook.WAITS
         plan = self._planner.foresee if waits else self._planner.plan
-        planned = plan(spec=spec, stop=stop, job_id=job_id, user=_uploader(caller))
+        planned = plan(spec=spec, who=caller.name, stop=stop, job_id=job_id, user=_uploader(caller))
         self._check_size(planned, caller)
         return planned
 
-    def create(self, *, spec: JobSpec, request_id: str, caller: Caller, stop: Stop) -> Row[Any]:
-        """The job of a request, stored and queued, whether now or before."""
+    def create(self, *, spec: JobSpec, request_id: str, caller: Caller, stop: Stop) -> str:
+        """The id of the job of a request, stored and queued, whether now or before."""
         request_id = request_id or str(uuid.uuid4())
         if len(request_id) > _REQUEST_ID_LENGTH_MAX:
             raise InvalidJobError(
@@ -99,7 +99,8 @@ class Admission:
                 planned = self.plan(spec=spec, caller=caller, stop=stop, job_id=job_id)
                 if not planned.plan.feasible:
                     raise PlanRefusedError(problems=planned.plan.problems)
-                return self._store_job(job_id, spec, request_id, planned, caller=caller, asked_us=asked_us)
+                self._store_job(job_id, spec, request_id, planned, caller=caller, asked_us=asked_us)
+                return job_id
             self._scheduler.control.enter(job_id=row.id)  # where the store was lost just after it was written
         if JobSpec.FromString(row.spec) != spec:
             raise RequestReusedError(
@@ -108,7 +109,7 @@ class Admission:
                 field="request_id",
                 actual=request_id,
             )
-        return row
+        return str(row.id)
 
     def retry(self, *, job_id: str, caller: Caller, wait_seconds: float) -> None:
         """Queue a failed or cancelled job again; nothing happens to any other."""
@@ -141,7 +142,7 @@ class Admission:
 
     def _store_job(
         self, job_id: str, spec: JobSpec, request_id: str, planned: Planned, *, caller: Caller, asked_us: int
-    ) -> Row[Any]:
+    ) -> None:
         state = JobState.JOB_STATE_WAITING if planned.later else JobState.JOB_STATE_QUEUED
         new = NewJob(
             id=job_id,
@@ -159,7 +160,8 @@ class Admission:
 
         def write(writer: Writer) -> None:
             writer.add_job(new)
-            wait_anew(writer, new.id, now_us=asked_us)
+            if new.depends_on:
+                wait_anew(writer, new.id, now_us=asked_us)
             for notice in planned.plan.warnings:
                 writer.add_warning(new.id, notice.code, notice.message, notice.frame)
 
@@ -171,7 +173,6 @@ class Admission:
         self._scheduler.control.enter(job_id=new.id)
         if planned.later:
             self._watch.look()
-        return self._store.job(job_id=new.id)
 
     def _plan_late(self, job_id: str, stop: Stop) -> None:
         """Plan and queue a job whose dependencies are done; it fails where it cannot run after all."""
@@ -180,7 +181,7 @@ class Admission:
         caller = Caller(name=row.user, role=Role.ARTIST)
         try:
             with self._scheduler.control.planning():  # whose uploads it may read was checked when it was created
-                planned = self._planner.plan(spec=spec, stop=stop, job_id=job_id, user=None)
+                planned = self._planner.plan(spec=spec, who=row.user, stop=stop, job_id=job_id, user=None)
             self._check_size(planned, caller)
             if not planned.plan.feasible:
                 raise PlanRefusedError(problems=planned.plan.problems)

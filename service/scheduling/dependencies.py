@@ -9,7 +9,7 @@ from enum import Enum
 
 from overscan.core.errors import CancelledError, OverscanError
 from overscan.service._errors import DependencyFailedError, ServiceClosingError, StoreUnavailableError
-from overscan.service.store.queue_rows import Need, waiting_needs
+from overscan.service.store.queue_rows import Need, artist_of, waiting_needs
 from overscan.service.store.store import Store
 from overscan.service.workers.worker import Stop
 from overscan.v1.job_pb2 import JobState
@@ -18,6 +18,7 @@ _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 """How often it is looked for what nobody tells of: a job that was purged, a store that could not be written."""
 _SHOWN_MAX = 3
+_THREADS_MAX = 16
 
 
 class Outlook(Enum):
@@ -68,7 +69,8 @@ def waits_for(needs: Sequence[Need]) -> str:
 class DependencyWatch:
     """Plans waiting jobs when what they depend on is done, and ends them when it never will be.
 
-    A thread of its own: planning takes long, and nobody's call should wait for it.
+    A thread of its own, and one for each artist while something of theirs is planned: that takes long, or hangs with
+    a share, and neither calls nor jobs of others should wait for it.
     """
 
     def __init__(
@@ -79,7 +81,8 @@ class DependencyWatch:
         self._refuse = refuse
         self._look = threading.Event()
         self._closing = threading.Event()
-        self._stop = Stop()
+        self._plans: dict[str, tuple[threading.Thread, Stop]] = {}
+        """What is being planned, by the artist."""
         self._thread = threading.Thread(target=self._run, name="dependencies", daemon=True)
 
     def start(self) -> None:
@@ -93,10 +96,14 @@ class DependencyWatch:
     def close(self, *, seconds_max: float) -> None:
         """End the thread, and what it is planning."""
         self._closing.set()
-        self._stop.request()  # of what is planned now
         self._look.set()
         if self._thread.is_alive():
             self._thread.join(seconds_max)
+        plans = list(self._plans.values())
+        for _, stop in plans:
+            stop.request()
+        for thread, _ in plans:
+            thread.join(seconds_max)
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -114,20 +121,40 @@ class DependencyWatch:
 
     def _attend(self, job_id: str, needs: Sequence[Need]) -> None:
         found = outlook(needs)
-        try:
-            if found is Outlook.FAILS:
-                self._refuse(job_id, dependency_failed(needs))
-            elif found is Outlook.READY:
-                self._stop = stop = Stop()  # its own: one that took too long was asked to stop, and stays so
-                if not self._closing.is_set():
-                    self._plan(job_id, stop)
-        except (ServiceClosingError, CancelledError):
+        if found is Outlook.FAILS:
+            self._see_to(job_id, lambda: self._refuse(job_id, dependency_failed(needs)))
+        elif found is Outlook.READY:
+            self._see_to(job_id, lambda: self._begin(job_id, artist_of(self._store.job(job_id=job_id))))
+
+    def _begin(self, job_id: str, artist: str) -> None:
+        """Plan a job beside those of other artists; the next one of the same artist's comes after it."""
+        if artist in self._plans or len(self._plans) >= _THREADS_MAX:
             return
+        stop = Stop()
+
+        def plan() -> None:
+            done = self._see_to(job_id, lambda: self._plan(job_id, stop))
+            del self._plans[artist]
+            if done:
+                self._look.set()
+
+        thread = threading.Thread(target=plan, name=f"plan-{job_id[:8]}", daemon=True)
+        self._plans[artist] = (thread, stop)
+        thread.start()
+
+    def _see_to(self, job_id: str, act: Callable[[], None]) -> bool:
+        """Do something about a job; False where it is to be tried again later."""
+        try:
+            act()
+        except (ServiceClosingError, CancelledError):
+            return False
         except (StoreUnavailableError, OSError) as error:
             _LOG.warning("job %s waits on: %s", job_id, error)
+            return False
         except Exception as error:  # the thread must live on for other jobs
             _LOG.exception("job %s could not be planned", job_id)
             self._give_up(job_id, error)
+        return True
 
     def _give_up(self, job_id: str, error: Exception) -> None:
         fault = OverscanError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from overscan.core.engines import Notice, Plan
-from overscan.core.errors import ErrorRecord, UnknownEngineError
+from overscan.core.errors import ErrorRecord, OutsideRootsError, UnknownEngineError
 from overscan.core.jobs import Job, ParameterValue
+from overscan.service._errors import PlanRefusedError
 from overscan.service.scheduling.job_run import check_plan
 from overscan.service.transfers.places import Places
 from overscan.service.wire.card_check import check_request
 from overscan.service.wire.convert import plan_to_wire
-from overscan.service.wire.spec import to_job
+from overscan.service.wire.spec import read_spec
 from overscan.service.workers.inspector import Inspector
 from overscan.service.workers.worker import Stop
 from overscan.v1 import plan_pb2
@@ -42,23 +43,25 @@ class Planner:
         self._inspector = inspector
         self._places = places
 
-    def plan(self, *, spec: JobSpec, stop: Stop, job_id: str = "", user: str | None = None) -> Planned:
-        """Every problem of the job `job_id` of `user`, or how it will run (`to_job` says what these are for).
+    def plan(self, *, spec: JobSpec, who: str, stop: Stop, job_id: str = "", user: str | None = None) -> Planned:
+        """Every problem of the job `job_id` of `user`, or how it will run (`read_spec` says what these are for).
 
-        Raises `PlanRefusedError` for a spec that is no job at all (no task, a relative path …); whatever else stands
-        in the way is in the plan.
+        `who` asks: callers take turns, and the artists of a service without users are told apart by the job's label.
+
+        Raises `PlanRefusedError` for a spec that is no job at all (no task, a relative path …) or leads out of the
+        roots; whatever else stands in the way is in the plan.
         """
-        return self._plan(spec, stop, job_id, user, later=False)
+        return self._plan(spec, who, stop, job_id, user, later=False)
 
-    def foresee(self, *, spec: JobSpec, stop: Stop, job_id: str = "", user: str | None = None) -> Planned:
+    def foresee(self, *, spec: JobSpec, who: str, stop: Stop, job_id: str = "", user: str | None = None) -> Planned:
         """As much as `plan` can say of a job whose files other jobs are to make: no file is looked for.
 
         What the engine takes and what the policies allow is known, and a refusal is one.
         """
-        return self._plan(spec, stop, job_id, user, later=True)
+        return self._plan(spec, who, stop, job_id, user, later=True)
 
-    def _plan(self, spec: JobSpec, stop: Stop, job_id: str, user: str | None, *, later: bool) -> Planned:
-        bare = to_job(spec, parameters={}, places=self._places, job_id=job_id, user=user)
+    def _plan(self, spec: JobSpec, who: str, stop: Stop, job_id: str, user: str | None, *, later: bool) -> Planned:
+        bare, paths = read_spec(spec, places=self._places, job_id=job_id, user=user)
         try:
             entry = self._inspector.engine(name=bare.engine, stop=stop)
         except UnknownEngineError as unknown:
@@ -76,7 +79,9 @@ class Planner:
         if bare.kind not in card.tasks:
             return _refused(bare, tuple(problems))
         job = replace(bare, parameters=parameters)
-        plan = self._inspector.plan(job=job, stop=stop, decide_only=later)
+        plan = self._inspector.plan(job=job, paths=paths, who=who or spec.labels.artist, stop=stop, decide_only=later)
+        if any(problem.code == OutsideRootsError.code for problem in plan.problems):
+            raise PlanRefusedError(problems=plan.problems)  # a refusal, which the audit log has
         if later:
             plan = replace(plan, warnings=(*plan.warnings, _LATER))
         elif plan.feasible:

@@ -1,16 +1,30 @@
-"""The folders that jobs may read and write. Whatever a path says, what counts is where it really leads."""
+"""The folders that jobs may read and write. Whatever a path says, what counts is where it really leads.
+
+To find that out is to ask the disk, and a share that hangs never answers: the paths of requests are looked at in
+workers, which can be killed, and not by the service.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overscan.core.errors import InvalidJobError, OutsideRootsError
+from overscan.core.errors import ErrorRecord, InvalidJobError, OutsideRootsError, OverscanError
 
 if TYPE_CHECKING:
     from overscan.service._settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPath:
+    """A path, or path pattern, that a request names."""
+
+    path: str
+    field: str
+    writes: bool = False
 
 
 class Roots:
@@ -19,13 +33,13 @@ class Roots:
     def __init__(
         self, *, read: Iterable[Path] = (), write: Iterable[Path] = (), shown: Iterable[Path] | None = None
     ) -> None:
-        """`shown` are those that an error may name; None names all."""
-        self.write = tuple(sorted({_real(folder) for folder in write}))
+        """`shown` are those that an error may name, and are real folders already; None names all."""
+        self._shown = None if shown is None else frozenset(shown)
+        self.write = tuple(sorted(self._real_ones(write)))
         """Real folders that results may land in."""
-        self.read = tuple(sorted({*(_real(folder) for folder in read), *self.write}))
+        self.read = tuple(sorted({*self._real_ones(read), *self.write}))
         """Real folders that inputs may come from: what may be written may be read."""
         self.confined = bool(self.read)
-        self._shown = None if shown is None else {_real(folder) for folder in shown}
 
     def check_read(self, path: str | os.PathLike[str], field: str = "") -> None:
         """Raise `OutsideRootsError` where a path, or path pattern, leads out of what may be read."""
@@ -35,9 +49,23 @@ class Roots:
         """Raise `OutsideRootsError` where a path, or path pattern, leads out of what may be written."""
         self._check(path, field, self.write, "written to")
 
+    def problems(self, named: Iterable[NamedPath]) -> tuple[ErrorRecord, ...]:
+        """What is wrong with the paths of a request."""
+        found = []
+        for one in named:
+            try:
+                (self.check_write if one.writes else self.check_read)(one.path, one.field)
+            except OverscanError as error:
+                found.append(error.record)
+        return tuple(found)
+
     def may_read_at(self, real: Path) -> bool:
         """Whether a file may be read that is open already, and so is known to lie at `real`."""
         return not self.confined or _is_inside(real, self.read)
+
+    def _real_ones(self, folders: Iterable[Path]) -> set[Path]:
+        known = self._shown or ()
+        return {folder if folder in known else _real(folder) for folder in folders}
 
     def _check(self, path: str | os.PathLike[str], field: str, roots: tuple[Path, ...], doing: str) -> None:
         if not self.confined:

@@ -6,11 +6,13 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from overscan.core import jobs
 from overscan.core.controls import Controls
 from overscan.core.errors import OverscanError
 from overscan.service._errors import PlanRefusedError
+from overscan.service.security.roots import NamedPath
 from overscan.service.transfers.places import Places
 from overscan.service.wire.spec_controls import read_controls
 from overscan.service.wire.spec_media import MediaReader
@@ -44,19 +46,25 @@ def to_job(
     parameters: Mapping[str, jobs.ParameterValue],
     places: Places | None = None,
     job_id: str = "",
-    user: str | None = None,
 ) -> jobs.Job:
-    """The job that `spec` asks for, with the engine's `parameters` as they were checked against its card.
+    """The job of a spec that `read_spec` has read before, with the engine's `parameters` as they were checked."""
+    return replace(read_spec(spec, places=places, job_id=job_id)[0], parameters=dict(parameters))
+
+
+def read_spec(
+    spec: JobSpec, *, places: Places | None = None, job_id: str = "", user: str | None = None
+) -> tuple[jobs.Job, tuple[NamedPath, ...]]:
+    """The job that `spec` asks for, without the engine's parameters, and the paths that it names.
 
     `places` say where uploads lie, and where the service keeps the result of `job_id`, which is empty while a job is
     only planned; uploads must be those of `user`, or anybody's for None. Raises `PlanRefusedError` with every problem
     found.
     """
     reader = _Reader(places=places, user=user)
-    job = reader.job(spec, parameters, job_id)
+    job = reader.job(spec, job_id)
     if reader.problems or job is None:
         raise PlanRefusedError(problems=reader.problems)
-    return job
+    return job, tuple(reader.paths)
 
 
 def output_key(path: str) -> str:
@@ -68,7 +76,7 @@ def output_key(path: str) -> str:
 class _Reader(MediaReader):
     """Reads a spec and collects what is wrong with it."""
 
-    def job(self, spec: JobSpec, parameters: Mapping[str, jobs.ParameterValue], job_id: str) -> jobs.Job | None:
+    def job(self, spec: JobSpec, job_id: str) -> jobs.Job | None:
         task = self.task(spec)
         generates = isinstance(task, jobs.Generate)
         plate = None
@@ -95,7 +103,6 @@ class _Reader(MediaReader):
             engine=spec.engine or DEFAULT_ENGINE,
             model=spec.model,
             seed=spec.controls.seed,
-            parameters=dict(parameters),
             controls=steering,
             labels=jobs.Labels(
                 show=spec.labels.show,

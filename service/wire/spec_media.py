@@ -9,6 +9,7 @@ from overscan.core import jobs
 from overscan.core.errors import ErrorRecord, FrameRangeError, InvalidJobError, OverscanError
 from overscan.core.media import ImageSource
 from overscan.service._errors import UnsupportedError
+from overscan.service.security.roots import NamedPath
 from overscan.service.transfers.places import Places
 from overscan.service.wire.frame_sets import read_frames
 from overscan.v1.frames_pb2 import FrameSet
@@ -21,6 +22,8 @@ class MediaReader:
     def __init__(self, *, places: Places | None = None, user: str | None = None) -> None:
         """`places` say where uploads of `user` (anybody's for None) lie; without them, uploads are a problem."""
         self.problems: list[ErrorRecord] = []
+        self.paths: list[NamedPath] = []
+        """What is named and no upload: where it leads is not looked at here."""
         self.places = places
         self._user = user
 
@@ -79,12 +82,8 @@ class MediaReader:
                 "Give an absolute path.",
                 actual=path,
             )
-        elif self.places is not None:
-            roots = self.places.roots
-            try:
-                (roots.check_write if writes else roots.check_read)(path, field)
-            except OverscanError as error:
-                self.add(error)
+        else:
+            self.paths.append(NamedPath(path=path, field=field, writes=writes))
 
     def frames(self, frame_set: FrameSet, field: str) -> tuple[int, ...] | None:
         """Frame numbers, ascending; None where none are named, or where they make no sense."""

@@ -9,9 +9,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from overscan.service.security.roots import Roots
+from overscan.service.workers.kernels import kernels_folder
 from overscan.service.workers.landlock import landlock_version, restrict
 
 if TYPE_CHECKING:
@@ -27,32 +30,40 @@ _SYSTEM = (
 _PACKAGES = ("overscan.core", "overscan.service", "overscan.v1")
 
 
-def bounds_environment(settings: Settings, *, plans: bool, verifies: bool) -> dict[str, str]:
+def bounds_environment(
+    settings: Settings, *, plans: bool, verifies: bool, also_reads: Path | None = None
+) -> dict[str, str]:
     """The variables that tell a worker its bounds.
 
-    One that `plans` or `verifies` needs little memory. One that verifies writes no results, and reads plates that are
-    named by any header, and so none of what the service keeps of its users.
+    One that `plans` or `verifies` has less memory, and writes no results. One that verifies reads plates that are named
+    by any header, and so none of what the service keeps of its users but what it `also_reads`.
     """
     bounds: dict[str, Any] = {}
     variables = {"OVERSCAN_PIXELS_MAX": str(settings.pixels_max)}
     if plans or verifies:
-        bounds["memory"] = settings.inspector_memory_max or _half_the_memory()
+        # Those that plan share half of the machine's memory, and one that verifies has a third of it.
+        bounds["memory"] = settings.inspector_memory_max or _share_of_memory(2 * settings.planners if plans else 3)
     if settings.roots_read or settings.roots_write:
         home, cache = settings.home, settings.cache
-        writable = [settings.receipts, home / "keys", cache, settings.logs, settings.run]
-        if not verifies:
+        writable = [cache, kernels_folder(cache), settings.run]  # homes may share kernels by a link
+        if not plans:
+            writable += [settings.receipts, home / "keys", settings.logs]
+        if not (plans or verifies):
             writable += [settings.jobs, settings.results]
         temporary = settings.run / "tmp"
         for folder in (*writable, temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (plans or verifies):
+            writable += settings.roots_write
         files = (settings.policies, settings.signing_certificate, settings.signing_key, settings.trust_anchors)
         both = [str(root) for root in (*settings.roots_read, *settings.roots_write)]
         bounds |= {
             "roots_read": both,
-            "roots_write": [str(root) for root in (*(() if verifies else settings.roots_write), *writable)],
-            "shown": both,
+            "roots_write": [str(folder) for folder in writable],
+            "results": [str(root) for root in settings.roots_write],
             "also_read": [
-                str(path) for path in (home / "models" if verifies else home, *filter(None, files), *_ocio())
+                str(path)
+                for path in (home / "models" if verifies else home, *filter(None, (*files, also_reads)), *_ocio())
             ],
         }
         variables |= {"TMPDIR": str(temporary), "TRITON_CACHE_DIR": str(cache / "triton")}
@@ -69,6 +80,17 @@ def enter_bounds() -> None:
         _enter_roots(bounds)
 
 
+@cache
+def given_roots() -> Roots:
+    """The roots that the service was given, for the paths of requests. Asks no disk where the roots themselves lie."""
+    bounds = json.loads(os.environ.get(_BOUNDS) or "{}")
+    read, write = (
+        [Path(root) for root in bounds.get("roots_read", ())],
+        [Path(root) for root in bounds.get("results", ())],
+    )
+    return Roots(read=read, write=write, shown=read)
+
+
 def _enter_roots(bounds: dict[str, list[str]]) -> None:
     if landlock_version():
         own = f"/proc/{os.getpid()}"
@@ -79,12 +101,11 @@ def _enter_roots(bounds: dict[str, list[str]]) -> None:
     elif sys.platform == "linux":
         _LOG.warning("this system has no Landlock: paths are checked before files are opened, and not by the kernel")
     from overscan.core.access import set_rules
-    from overscan.service.security.roots import Roots
 
     ours = Roots(
         read=map(Path, (*bounds["roots_read"], *bounds["also_read"], *_python())),
         write=map(Path, bounds["roots_write"]),
-        shown=map(Path, bounds["shown"]),
+        shown=map(Path, bounds["roots_read"]),
     )
     set_rules(read=ours.check_read, write=ours.check_write)
 
@@ -99,9 +120,10 @@ def _limit_memory(most: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
 
 
-def _half_the_memory() -> int:
+def _share_of_memory(parts: int) -> int:
+    """Bytes of one of so many parts of the machine's memory, 2 GiB at least; 0 where that is not known."""
     try:
-        return max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 2 << 30)
+        return max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // parts, 2 << 30)
     except (AttributeError, ValueError, OSError):
         return 0
 

@@ -7,6 +7,7 @@ and it holds compiled code as well as Python's. https://docs.kernel.org/userspac
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 import sys
@@ -72,12 +73,19 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str | Path, rights: int) -> None
     except OSError:
         return
     try:
-        if not os.path.isdir(f"/proc/self/fd/{place}"):  # noqa: PTH112 (the file that is open, whatever its name is now)
-            rights &= _OF_FILES
-        rule = struct.pack("=Qi", rights, place)
-        _checked(libc.syscall(_ADD_RULE, ctypes.c_int(rules), _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0)))
+        try:
+            _add_rule(libc, rules, place, rights)
+        except OSError as error:  # it is a file; to look beforehand would be to ask its disk, which may hang
+            if error.errno != errno.EINVAL:
+                raise
+            _add_rule(libc, rules, place, rights & _OF_FILES)
     finally:
         os.close(place)
+
+
+def _add_rule(libc: ctypes.CDLL, rules: int, place: int, rights: int) -> None:
+    rule = struct.pack("=Qi", rights, place)
+    _checked(libc.syscall(_ADD_RULE, ctypes.c_int(rules), _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0)))
 
 
 def _libc() -> ctypes.CDLL:

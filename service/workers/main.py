@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from overscan.core.engines import Context, Plan, installed_engines
-from overscan.core.errors import CancelledError, OverscanError
+from overscan.core.errors import CancelledError, OverscanError, from_record
 from overscan.core.rights import know_hashes, known_hashes
 from overscan.core.storage import Places
 from overscan.service.operations.logs import log_context, set_up_logging
 from overscan.service.workers import messages
+from overscan.service.workers.bounds import given_roots
 from overscan.service.workers.engine_entries import entry_of
 from overscan.service.workers.errors import WorkFolderGoneError, fault_record, record_of
 from overscan.service.workers.locks import EXIT_HELD, FileLock
@@ -46,6 +47,8 @@ _LOCK_SECONDS_MAX = 5.0
 _PR_SET_PDEATHSIG = 1
 _PREFERRED_BY_OOM_KILLER = 500
 _NICE = 5
+_HEADERS_MAX = 2000
+"""Files of plates and mattes whose headers a planner remembers, some 5 KB each: a job is planned again and again."""
 """Whoever renders gives way to the service, which answers calls in a moment, and to whoever plans."""
 
 
@@ -185,7 +188,11 @@ class Worker:
         if isinstance(body, messages.ListEngines):
             return tuple(entry_of(found.name, found) for found in installed_engines())
         if isinstance(body, messages.MakePlan):
-            return cleared_plan(job=body.job, decide_only=body.decide_only)
+            from overscan.core.plates import remember_headers
+
+            remember_headers(files_max=_HEADERS_MAX)
+            outside = given_roots().problems(body.paths)
+            return Plan(problems=outside) if outside else cleared_plan(job=body.job, decide_only=body.decide_only)
         if isinstance(body, messages.RunStep):
             self._run_step(request.number, body)
         else:
@@ -295,6 +302,8 @@ class Worker:
                 self._make_receipt(body, body.receipt, reporter)
         else:
             watch_reads(None)
+            for problem in given_roots().problems(body.paths):
+                raise from_record(problem)
             from overscan.core.receipts import audit, header_receipts
 
             for found in audit(result=body.result, plate=body.plate, keys=body.keys, archive=Path(body.archive)):

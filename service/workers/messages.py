@@ -20,6 +20,7 @@ from overscan.core.engines import EngineCard, Notice, Plan
 from overscan.core.errors import ErrorRecord
 from overscan.core.jobs import Job
 from overscan.core.orders import KeySource, ReceiptOrder
+from overscan.service.security.roots import NamedPath
 
 _LENGTH = struct.Struct(">Q")
 _MESSAGE_BYTES_MAX = 1 << 30
@@ -44,6 +45,8 @@ class MakePlan:
     """Plan a job. Finishes with a `Plan`."""
 
     job: Job
+    paths: tuple[NamedPath, ...] = ()
+    """What the request names; where one leads out of the roots, the plan says so, and no engine is asked."""
     decide_only: bool = False
     """Only ask the policies, and no engine: the job's files are not there yet."""
 
@@ -83,6 +86,8 @@ class VerifyResult:
 
     result: str
     plate: str
+    paths: tuple[NamedPath, ...]
+    """Where one of them leads out of the roots, nothing is read."""
     keys: KeySource
     archive: str
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import signal
@@ -12,12 +11,11 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from overscan import core
 from overscan.service._settings import Settings
+from overscan.service.workers.kernels import kernels_folder
 from overscan.service.workers.locks import FileLock
 
 _LOG = logging.getLogger(__name__)
@@ -148,7 +146,7 @@ def how(returncode: int | None) -> str:
 def _environment(settings: Settings) -> dict[str, str]:
     """What every worker is told."""
     told = {
-        "NUMBA_CACHE_DIR": str(_kernels(settings.cache)),
+        "NUMBA_CACHE_DIR": str(kernels_folder(settings.cache)),
         "OVERSCAN_HOME": str(settings.home),
         # Empty stands for the home's own folder, which need not be there; one that is named must be.
         "OVERSCAN_POLICY_ROOT": str(settings.policy_root or ""),
@@ -158,13 +156,3 @@ def _environment(settings: Settings) -> dict[str, str]:
     if settings.model_memory is not None:
         told["OVERSCAN_MODEL_MEMORY"] = str(settings.model_memory)
     return told
-
-
-@lru_cache
-def _kernels(cache: Path) -> Path:
-    """Where compiled kernels are kept: apart for each state of the code, for numba does not notice that a kernel has
-    changed which another module's kernel calls."""
-    digest = hashlib.blake2b(digest_size=8)
-    for source in sorted(Path(core.__path__[0]).rglob("*.py")):
-        digest.update(source.read_bytes())
-    return cache / "numba" / digest.hexdigest()

@@ -105,6 +105,8 @@ class Worker:
         self.name = name
         self._device = device
         self._plans = {"OVERSCAN_PLANS_ONLY": "1"} if plans_only else {}
+        self.also_reads: Path | None = None
+        """A folder that a process which is started may read besides, where there are roots."""
         self.log_path = settings.logs / f"worker-{name}.log"
         self._settings = settings
         self._lock = threading.Lock()
@@ -294,7 +296,12 @@ class Worker:
         variables = {
             **device_environment(self._device),
             **self._plans,
-            **bounds_environment(self._settings, plans=bool(self._plans), verifies=self.name.startswith("verify")),
+            **bounds_environment(
+                self._settings,
+                plans=bool(self._plans),
+                verifies=self.name.startswith("verify"),
+                also_reads=self.also_reads,
+            ),
         }
         process = spawn(name=self.name, lock=lock, log=self.log_path, settings=self._settings, variables=variables)
         _LOG.debug("worker %s is process %d", self.name, process.pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,24 +102,36 @@ def shared_service(engine_path: str, tmp_path_factory: pytest.TempPathFactory) -
         yield run()
 
 
+def mount_fuse(where: Path) -> int:
+    """Mount a file system whose server we are over a folder. While what this returns is open, every access hangs."""
+    try:
+        channel = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"needs FUSE: {error}")
+    options = f"fd={channel},rootmode=40000,user_id=0,group_id=0"
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.mount(b"dead", os.fsencode(where), b"fuse", 0, options.encode()) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        os.close(channel)
+        pytest.skip(f"may not mount FUSE here: {reason}")
+    return channel
+
+
+@pytest.fixture(scope="module")
+def hung_share() -> Iterator[Callable[[Path], None]]:
+    """Mounts a file system whose server does not answer over a folder: every access hangs."""
+    mounted: dict[Path, int] = {}
+    yield lambda where: mounted.update({where: mount_fuse(where)})
+    for where, channel in mounted.items():
+        os.close(channel)  # whoever hangs is told that there is no server
+        subprocess.run(["umount", "--lazy", str(where)], check=False)
+
+
 @pytest.fixture
 def dead_share() -> Callable[[Path], None]:
     """Mounts a file system whose server has died over a folder: every access fails with ENOTCONN."""
 
-    def mount(where: Path) -> None:
-        try:
-            channel = os.open("/dev/fuse", os.O_RDWR)
-        except OSError as error:
-            pytest.skip(f"needs FUSE: {error}")
-        options = f"fd={channel},rootmode=40000,user_id=0,group_id=0"
-        library = ctypes.CDLL(None, use_errno=True)
-        done = library.mount(b"dead", os.fsencode(where), b"fuse", 0, options.encode())
-        reason = os.strerror(ctypes.get_errno())
-        os.close(channel)
-        if done != 0:
-            pytest.skip(f"may not mount FUSE here: {reason}")
-
-    return mount
+    return lambda where: os.close(mount_fuse(where))
 
 
 @pytest.fixture

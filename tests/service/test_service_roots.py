@@ -124,10 +124,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     write.mkdir()
     (folder / "home").mkdir()
     share_kernels(folder / "home")
-    for link in (folder / "home/cache/numba").iterdir():  # a link leads out of the home, so it must be a copy here
-        kernels = link.resolve()
-        link.unlink()
-        shutil.copytree(kernels, link)
     with running_services(python_path, folder) as run:
         service = run(
             *("--workers", "1", "--set", f"roots_read={json.dumps([str(read)])}"),
