@@ -10,7 +10,8 @@ their own and call over the Unix socket, without pause. With the queue full and 
 * GetJob: four processes at once, any job each time.
 * ListJobs: one process, pages of 100, newest first.
 * CreateJob: one process, each job after the one before has been answered, as a person or a pipeline sends them; this is
-  what the bar is for. Then four processes at once: planning is one job at a time, so each waits for the others'.
+  what the bar is for. Each job has a plate of its own (a link to the same files), as every shot has: no header of it
+  is known. Then jobs whose plate was planned before, and then four processes at once, each with new plates.
 * WatchJob: from the call to the first event, and from an event's own time to its arrival at a watcher.
 
 "CreateJob, filling" is how long the jobs took to create that filled the queue, before anybody watched.
@@ -103,17 +104,21 @@ class Specs:
         (folder / "plates").mkdir()
         (folder / "out").mkdir()
         self._plates = make_plates(folder / "plates")
+        self._folder = folder
         self._out = folder / "out"
         self._made = 0
 
-    def make(self, *, urgent: bool = False) -> JobSpec:
-        """The next one; an urgent one goes before all others."""
+    def make(self, *, urgent: bool = False, known: bool = False) -> JobSpec:
+        """The next one; an urgent one goes before all others. A plate that is not `known` has not been planned yet."""
         number = self._made
         self._made += 1
         frames = FrameSet(ranges=[FrameRange(first=1, last=8)])
-        spec = JobSpec(plate=SequenceRef(path=self._plates.half, frames=frames))
+        shot = self._folder / ("plates" if known else f"shot{number:05d}")
+        if not known:
+            shot.symlink_to(self._folder / "plates")
+        spec = JobSpec(plate=SequenceRef(path=str(shot / Path(self._plates.half).name), frames=frames))
         spec.priority = 10 if urgent else number % 3
-        spec.inpaint.matte.sequence.path = self._plates.matte
+        spec.inpaint.matte.sequence.path = str(shot / Path(self._plates.matte).name)
         spec.output.path = str(self._out / f"j{number:05d}.%04d.exr")
         spec.labels.show, spec.labels.shot = "load", f"sh{number:05d}"
         spec.labels.artist = f"artist-{number % _ARTISTS}"
@@ -147,18 +152,21 @@ class Load:
             self._time("GetJob", [Calls(method="GetJob", count=calls, job_ids=ids, seed=n) for n in range(4)])
             self._time("ListJobs, pages of 100", [Calls(method="ListJobs", count=max(calls // 5, 1))])
             self._create(max(calls // 2, 1), "CreateJob")
+            self._create(max(calls // 4, 1), "CreateJob, its plate planned before", known=True)
             self._create(max(calls // 20, 1) * _CALLING_PROCESSES, "CreateJob, four at once", _CALLING_PROCESSES)
             states = [job.state for job in _all_jobs(self._service.calls())]
             self.figures.queued = sum(state in _OPEN for state in states)
             self._weigh("after all calls")
         self._check(seen())
 
-    def _create(self, count: int, name: str, processes: int = 1, *, urgent: bool = False) -> list[str]:
+    def _create(
+        self, count: int, name: str, processes: int = 1, *, urgent: bool = False, known: bool = False
+    ) -> list[str]:
         """Create so many jobs; their ids."""
         share = count // processes
         orders = []
         for _ in range(processes):
-            specs = [self._specs.make(urgent=urgent) for _ in range(share)]
+            specs = [self._specs.make(urgent=urgent, known=known) for _ in range(share)]
             for spec in specs[9::10] if not urgent else ():
                 spec.depends_on.extend(self._ids[-1:])
             orders.append(Calls(method="CreateJob", count=share, specs=[spec.SerializeToString() for spec in specs]))

@@ -6,9 +6,12 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overscan.core.errors import ErrorRecord
-from overscan.core.receipts import JobReceipt, ReceiptError, read_receipt_file
+
+if TYPE_CHECKING:
+    from overscan.core.receipts import JobReceipt
 
 _FOLDER = "receipts"
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
@@ -37,6 +40,8 @@ def read_archive(*, home: Path, naming: Collection[str] | None = None) -> Archiv
 
     Others need not be parsed then. Damaged ones are said, and stop nothing.
     """
+    from overscan.core.receipts import ReceiptError, read_receipt_file  # with libraries that planning does without
+
     wanted = None if naming is None else {digest.encode("ascii") for digest in naming}
     found: list[Archived] = []
     unreadable: list[ErrorRecord] = []

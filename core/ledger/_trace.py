@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overscan.core.ledger._archive import read_archive
 from overscan.core.ledger._asset import Asset
-from overscan.core.receipts import FrameFacts, JobReceipt
+
+if TYPE_CHECKING:
+    from overscan.core.receipts import FrameFacts, JobReceipt
 
 _SHAPES = frozenset({"matte", "movers", "never_copy"})
 _PLATE = "plate"

@@ -10,6 +10,7 @@ from overscan.core.plates._consistent import check_consistent
 from overscan.core.plates._frame import Channel, ExrAttribute, Part, PartHeader, Plane, PlateFrame, with_text
 from overscan.core.plates._hash import HashMemo, content_hash, sha256_of
 from overscan.core.plates._interleave import same_parts, same_samples
+from overscan.core.plates._known_headers import remember_headers
 from overscan.core.plates._layers import alpha_plane, colour_planes, find_part, layers, views
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
 from overscan.core.plates._read import read_frame, read_header
@@ -41,6 +42,7 @@ __all__ = [
     "lossless_compression",
     "read_frame",
     "read_header",
+    "remember_headers",
     "same_chunks",
     "same_parts",
     "same_samples",

@@ -23,6 +23,7 @@ from overscan.core.geometry import Window
 from overscan.core.plates._exr import ExrLayout, ExrPart, is_exr, read_layout
 from overscan.core.plates._frame import Channel, Part, PartHeader, Plane, PlateFrame
 from overscan.core.plates._jpeg import jpeg_is_complete
+from overscan.core.plates._known_headers import known_headers
 from overscan.core.plates._limits import DEFAULT_LIMITS, ReadLimits
 from overscan.core.plates._located import at_frame
 from overscan.core.plates._oiio import NATIVE, error_of, last_error
@@ -51,8 +52,8 @@ def read_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[Par
     incomplete or beyond `limits`, `UnsupportedImageError` where it could not be handed back unchanged.
     """
     check_read(path)
-    with reading(path, pixels=False), _Opened(path, limits=limits) as opened:
-        return opened.headers
+    with reading(path, pixels=False):
+        return known_headers(path, limits=limits, read=lambda: _read_headers(path, limits))
 
 
 def read_frame(
@@ -80,6 +81,11 @@ def read_frame(
             )
     except OverscanError as error:
         raise at_frame(error, number=number) from error
+
+
+def _read_headers(path: Path, limits: ReadLimits) -> tuple[PartHeader, ...]:
+    with _Opened(path, limits=limits) as opened:
+        return opened.headers
 
 
 class _Opened:

@@ -23,6 +23,7 @@ from overscan.service._errors import (
     UnauthenticatedError,
     to_status,
 )
+from overscan.service.security.audit import about
 from overscan.service.security.roles import CHANGES
 from overscan.service.security.users import Caller
 from overscan.service.workers.worker import Stop
@@ -57,8 +58,7 @@ class Visit:
         self.upload = self.upload or str(getattr(request, "upload_id", ""))
         spec = getattr(request, "spec", None)
         if spec is not None:
-            labels = (spec.labels.show, spec.labels.sequence, spec.labels.shot)
-            self.detail = " ".join(filter(None, (spec.WhichOneof("task") or "", spec.engine, spec.model, *labels)))
+            self.detail = about(spec)
         elif self.method in CHANGES and not self.job and not self.upload and isinstance(request, Message):
             self.detail = text_format.MessageToString(request, as_one_line=True)
 

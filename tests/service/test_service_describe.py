@@ -9,9 +9,10 @@ from overscan.service._settings import Settings
 from overscan.service.scheduling.scheduler import Scheduler
 from overscan.service.store.events import EventLog
 from overscan.service.store.store import open_store
+from overscan.service.store.whole_job import whole_job
 from overscan.service.store.writer import NewJob
 from overscan.service.wire.convert import plan_to_wire, without_steps
-from overscan.service.wire.describe import describe_job
+from overscan.service.wire.describe import describe_whole_job
 from overscan.v1.job_pb2 import FrameState, Job, JobSpec, JobState
 
 MESSAGE_BYTES_MAX = 4 << 20
@@ -55,7 +56,7 @@ def described(tmp_path: Path, *, count: int) -> Job:
         for frame in frames if count < 1000 else frames[:2]:
             path = spec.output.path % frame
             writer.set_frame(new.id, frame, state=FrameState.FRAME_STATE_VERIFIED, path=path)
-    job = describe_job(row=store.job(job_id=new.id), store=store, scheduler=scheduler, whole=True)
+    job = describe_whole_job(whole_job(store, job_id=new.id), store=store, scheduler=scheduler)
     store.close()
     return job
 
