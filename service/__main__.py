@@ -47,10 +47,12 @@ def main() -> int:
                 print(f"overscan serve: {problem}", file=sys.stderr)
         return EXIT_REFUSED
     if given.show_config or given.check_config:
-        from overscan.service.operations.config_show import show
+        from overscan.service.operations.config_show import refuse_start, show
+        from overscan.service.operations.start_check import start_refusals
 
-        print("\n".join(show(configuration)))
-        return 0
+        refused = start_refusals(settings=configuration.settings) if given.check_config else ()
+        print("\n".join(refuse_start(refused) if refused else show(configuration)))
+        return EXIT_REFUSED if refused else 0
     return _serve(configuration)
 
 

@@ -27,12 +27,15 @@ from overscan.service.operations.drain import Drain
 from overscan.service.operations.exporter import start_exporter
 from overscan.service.operations.notify import Notifier
 from overscan.service.operations.readiness import Readiness
+from overscan.service.operations.start_check import start_refusals
 from overscan.service.paths.interceptor import PathInterceptor
 from overscan.service.paths.path_map import PathMap
 from overscan.service.retention.purge import Purger
 from overscan.service.retention.tidy import Tidier
 from overscan.service.scheduling.scheduler import Scheduler
 from overscan.service.security.address import choose_address
+from overscan.service.security.audit import AuditLog
+from overscan.service.security.audit_gaps import close_gaps
 from overscan.service.security.binding import Bound, bind, make_guard
 from overscan.service.security.quotas import Quotas
 from overscan.service.store.events import EventLog
@@ -64,6 +67,11 @@ _SLOTS_END_SECONDS_MAX = 10.0
 
 def serve(*, settings: Settings, version: str) -> int:
     """Run a service until it is told to end or has been idle for long enough; returns the exit code."""
+    refused = start_refusals(settings=settings)
+    for error in refused:
+        _LOG.error("%s", error)
+    if refused:
+        return EXIT_REFUSED
     notifier = Notifier()
     lock = FileLock(path=settings.lock)
     try:
@@ -95,7 +103,8 @@ class _Service:
         self._notifier = notifier
         self._listen = choose_address(settings=settings)
         self._quotas = Quotas(settings=settings)
-        self._guard = make_guard(settings=settings, listen=self._listen, quotas=self._quotas)
+        self._audit = AuditLog(path=settings.audit, bytes_max=settings.audit_bytes_max)
+        self._guard = make_guard(settings=settings, listen=self._listen, quotas=self._quotas, audit=self._audit)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         """What the system has sent; the one kind of queue that a signal's handler may put into."""
         self._ending = threading.Event()
@@ -105,11 +114,13 @@ class _Service:
         self._log = EventLog(store=self._store)
         self._places = make_places(settings)
         self._results = Results(store=self._store, places=self._places, settings=settings)
-        self._purger = Purger(store=self._store, settings=settings, uploads=self._places.uploads)
+        self._scheduler = Scheduler(store=self._store, log=self._log, settings=settings, places=self._places)
+        self._purger = Purger(
+            store=self._store, settings=settings, uploads=self._places.uploads, still=self._scheduler.still
+        )
         self._tidier = Tidier(
             store=self._store, settings=settings, places=self._places, results=self._results, purger=self._purger
         )
-        self._scheduler = Scheduler(store=self._store, log=self._log, settings=settings, places=self._places)
         self._drain = Drain(work=self._scheduler, seconds_max=settings.drain_seconds_max)
         devices = render_devices(settings.devices)
         self._inspector = Inspector(settings=settings, device=devices[0])
@@ -128,6 +139,7 @@ class _Service:
             signal.signal(number, lambda number, _: self._signals.put(number))
         bound = bind(server=self._server, listen=self._listen, settings=self._settings)
         exporter = start_exporter(self._settings, store=self._store, slots=self._slots, readiness=self._readiness)
+        close_gaps(log=self._audit, store=self._store, uploads=self._places.uploads)
         self._tidier.begin()
         self._scheduler.resume()  # before any call can ask to cancel what is not yet in the queue
         self._generation.start()
@@ -236,8 +248,8 @@ class _Service:
                 self._take_signal(self._signals.get(timeout=_LOOK_SECONDS))
                 continue
             self._scheduler.tick()
-            if not self._scheduler.has_work():  # else somebody's next job would wait for it to start
-                self._inspector.rest()
+            # while there is work, somebody's next job would wait for it to start
+            self._inspector.rest(keep_one=self._scheduler.has_work())
             self._notifier.beat()  # only now, so that a scheduler that hangs is noticed
             if self._store.taken:
                 _LOG.error("another service has taken the job store")
@@ -279,6 +291,7 @@ class _Service:
         for slot in self._slots:  # the home must not be another service's before they have written their last
             slot.join(self._settings.stop_seconds_max + _SLOTS_END_SECONDS_MAX)
         stopped.wait()
+        self._places.uploads.close()
         self._store.close()
         if self._listen.socket_path is not None:
             self._listen.socket_path.unlink(missing_ok=True)

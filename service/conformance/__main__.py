@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 import grpc
 
-from overscan.service.conformance._check import Outcome, Result, all_checks, run
+from overscan.service.conformance._check import Outcome, Result, all_checks, an, describe, run
+from overscan.service.conformance._connect import CannotConnectError, add_options, find_way
 from overscan.service.conformance._target import Target
 
 _CONNECT_SECONDS = 10.0
@@ -30,26 +30,42 @@ def main() -> int:
     if unknown:
         print(f"no check begins with {', '.join(unknown)}; --list shows them.", file=sys.stderr)
         return 2
-    credentials = _credentials(options)
-    with Target(
-        address=options.address.removeprefix("https://"),
-        token=options.token,
-        credentials=credentials,
-        shared=options.shared,
-        intrusive=options.intrusive,
-    ) as target:
-        try:
-            grpc.channel_ready_future(target.channel).result(timeout=_CONNECT_SECONDS)
-        except grpc.FutureTimeoutError:
-            print(f"no service answers at {options.address}.", file=sys.stderr)
-            return 2
-        counts = dict.fromkeys(Outcome, 0)
-        for result in run(target=target, only=options.only):
-            counts[result.outcome] += 1
-            print(_line(result, as_json=options.json), flush=True)
+    try:
+        way = find_way(options)
+        with Target(way=way, shared=options.shared, intrusive=options.intrusive) as target:
+            _reach(target, options.address)
+            if not options.json:
+                print(f"called as {target.user or 'whoever runs the service'}, {an(target.role)}", flush=True)
+            counts = dict.fromkeys(Outcome, 0)
+            for result in run(target=target, only=options.only):
+                counts[result.outcome] += 1
+                print(_line(result, as_json=options.json), flush=True)
+    except CannotConnectError as error:
+        print(error, file=sys.stderr)
+        return 2
     if not options.json:
         print(f"{counts[Outcome.OK]} ok, {counts[Outcome.FAILED]} failed, {counts[Outcome.SKIPPED]} skipped")
+    if target.left:
+        print(
+            f"{target.left} of the suite's jobs stay, in the show {target.show}: only admins may purge.",
+            file=sys.stderr,
+        )
     return 1 if counts[Outcome.FAILED] else 0
+
+
+def _reach(target: Target, address: str) -> None:
+    """Raise `CannotConnectError` where nobody answers, or the caller is let in nowhere."""
+    try:
+        grpc.channel_ready_future(target.channel).result(timeout=_CONNECT_SECONDS)
+    except grpc.FutureTimeoutError:
+        raise CannotConnectError(
+            f"no service answers at {address}, or one does not take the other's certificate (--tls-ca, "
+            "--client-certificate)."
+        ) from None
+    try:
+        target.meet()
+    except grpc.RpcError as error:
+        raise CannotConnectError(f"the service lets nobody in who calls so: {describe(error)}") from error
 
 
 def _line(result: Result, *, as_json: bool) -> str:
@@ -66,29 +82,13 @@ def _line(result: Result, *, as_json: bool) -> str:
     return f"{result.outcome.value:4} {result.name:28} {result.seconds:6.2f} s{detail}"
 
 
-def _credentials(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
-    if not (options.tls_ca or options.tls_certificate or options.address.startswith("https://")):
-        return None
-    return grpc.ssl_channel_credentials(
-        root_certificates=options.tls_ca.read_bytes() if options.tls_ca else None,
-        private_key=options.tls_key.read_bytes() if options.tls_key else None,
-        certificate_chain=options.tls_certificate.read_bytes() if options.tls_certificate else None,
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m overscan.service.conformance",
         description="Check a running service against the wire contract. Its jobs, frames and uploads are the suite's "
         "own, small, under a show of their own, and taken away again.",
     )
-    parser.add_argument("--address", default="", help="unix:///path, host:port, or https://host:port")
-    parser.add_argument(
-        "--token", default=os.environ.get("OVERSCAN_TOKEN", ""), help="a user's token; OVERSCAN_TOKEN unless given"
-    )
-    parser.add_argument("--tls-ca", type=Path, help="certificates, PEM, that the service's is checked with")
-    parser.add_argument("--tls-certificate", type=Path, help="the client's certificate, PEM, for mutual TLS")
-    parser.add_argument("--tls-key", type=Path, help="its key, PEM")
+    add_options(parser)
     parser.add_argument(
         "--shared",
         type=Path,

@@ -11,8 +11,9 @@ from importlib import import_module
 import grpc
 
 from overscan.service.conformance._target import Target
+from overscan.v1.admin_service_pb2 import Role
 
-_AREAS = ("discovery", "wire", "errors", "plans", "jobs", "events", "states", "transfers", "admin")
+_AREAS = ("discovery", "wire", "errors", "plans", "jobs", "events", "states", "transfers", "roles", "admin")
 _PACKAGE = "overscan.service.conformance"
 
 
@@ -39,6 +40,8 @@ class Check:
     name: str
     """``area.rule``."""
     function: Callable[[Target], None]
+    role: Role.ValueType
+    """The least role of a caller who can make it."""
 
     @property
     def rule(self) -> str:
@@ -60,11 +63,13 @@ class Result:
 _checks: dict[str, Check] = {}
 
 
-def check(name: str) -> Callable[[Callable[[Target], None]], Callable[[Target], None]]:
-    """Make a function a check."""
+def check(
+    name: str, *, role: Role.ValueType = Role.ROLE_ARTIST
+) -> Callable[[Callable[[Target], None]], Callable[[Target], None]]:
+    """Make a function a check, for callers of this role and above."""
 
     def add(function: Callable[[Target], None]) -> Callable[[Target], None]:
-        _checks[name] = Check(name=name, function=function)
+        _checks[name] = Check(name=name, function=function, role=role)
         return function
 
     return add
@@ -79,6 +84,7 @@ def all_checks() -> tuple[Check, ...]:
 
 def run(*, target: Target, only: Sequence[str] = ()) -> Iterator[Result]:
     """Make the checks, all or those whose names begin with one of `only`, and give each result as it is there."""
+    target.meet()
     for one in all_checks():
         if not only or one.name.startswith(tuple(only)):
             yield _run(one, target)
@@ -88,6 +94,8 @@ def _run(one: Check, target: Target) -> Result:
     started = time.monotonic()
     outcome, detail = Outcome.OK, ""
     try:
+        if target.role < one.role:
+            raise NotApplicableError(f"it takes {an(one.role)}, and the caller is {an(target.role)}")
         one.function(target)
     except NonconformityError as error:
         outcome, detail = Outcome.FAILED, str(error)
@@ -98,6 +106,12 @@ def _run(one: Check, target: Target) -> Result:
     except Exception as error:  # an answer so strange that the check stumbles over it must not end the others
         outcome, detail = Outcome.FAILED, f"the answer cannot be read: {type(error).__name__}: {error}"
     return Result(name=one.name, outcome=outcome, detail=detail, seconds=time.monotonic() - started)
+
+
+def an(role: Role.ValueType) -> str:
+    """A role in words."""
+    word = Role.Name(role).removeprefix("ROLE_").lower()
+    return f"a{'n' if word[0] in 'aeiou' else ''} {word}"
 
 
 def describe(error: grpc.RpcError) -> str:

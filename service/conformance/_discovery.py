@@ -20,6 +20,7 @@ from overscan.v1 import (
     frame_service_pb2,
     generation_service_pb2,
 )
+from overscan.v1.admin_service_pb2 import Role
 
 _FILES = (admin_service_pb2, engine_service_pb2, frame_service_pb2, generation_service_pb2)
 SERVICES: tuple[ServiceDescriptor, ...] = tuple(
@@ -38,7 +39,7 @@ _HARMLESS = {
 """Requests for methods that would do something with an empty one, and do nothing with these."""
 
 
-@check("discovery.health")
+@check("discovery.health", role=Role.ROLE_VIEWER)
 def health(target: Target) -> None:
     """The standard health service says SERVING for the whole and for each service of the contract."""
     for name in ("", *(service.full_name for service in SERVICES)):
@@ -49,7 +50,7 @@ def health(target: Target) -> None:
     expect_refusal(lambda: target.ask(target.health.Check, unknown), status=grpc.StatusCode.NOT_FOUND, worded=False)
 
 
-@check("discovery.health_watch")
+@check("discovery.health_watch", role=Role.ROLE_VIEWER)
 def health_watch(target: Target) -> None:
     """The health service's Watch begins with what is so now."""
     calls = target.stream(target.health.Watch, health_pb2.HealthCheckRequest(service=""), seconds=10.0)
@@ -58,7 +59,7 @@ def health_watch(target: Target) -> None:
     expect(first.status == health_pb2.HealthCheckResponse.SERVING, "the first answer is not SERVING.")
 
 
-@check("discovery.services")
+@check("discovery.services", role=Role.ROLE_VIEWER)
 def services(target: Target) -> None:
     """Reflection lists the contract's services, health and reflection, and nothing else."""
     (answer,) = _reflect(target, reflection_pb2.ServerReflectionRequest(list_services=""))
@@ -69,7 +70,7 @@ def services(target: Target) -> None:
     expect(not more, f"listed, and not in the contract: {', '.join(sorted(more))}.")
 
 
-@check("discovery.methods")
+@check("discovery.methods", role=Role.ROLE_VIEWER)
 def methods(target: Target) -> None:
     """Reflection describes each service's methods and their messages as the contract does."""
     for service in SERVICES:
@@ -90,7 +91,7 @@ def methods(target: Target) -> None:
         )
 
 
-@check("discovery.implemented")
+@check("discovery.implemented", role=Role.ROLE_VIEWER)
 def implemented(target: Target) -> None:
     """Every method of the contract is there, whatever it says to an empty request."""
     for service in SERVICES:
@@ -99,7 +100,7 @@ def implemented(target: Target) -> None:
             expect(status != grpc.StatusCode.UNIMPLEMENTED, f"{service.name}.{method.name} is not implemented.")
 
 
-@check("discovery.unknown_method")
+@check("discovery.unknown_method", role=Role.ROLE_VIEWER)
 def unknown_method(target: Target) -> None:
     """A method that the contract has not is UNIMPLEMENTED."""
     call: Any = target.channel.unary_unary("/overscan.v1.GenerationService/NoSuchMethod")

@@ -6,10 +6,11 @@ from overscan.service.conformance._check import check, expect
 from overscan.service.conformance._target import Target
 from overscan.v1 import engine_service_pb2 as engine_pb
 from overscan.v1 import generation_service_pb2 as pb
+from overscan.v1.admin_service_pb2 import Role
 from overscan.v1.engine_pb2 import Task
 
 
-@check("engines.list")
+@check("engines.list", role=Role.ROLE_VIEWER)
 def engines(target: Target) -> None:
     """Engines are listed by name, the embedded one among them, each with a rights card."""
     found = target.ask(target.engines.ListEngines, engine_pb.ListEnginesRequest()).engines
@@ -24,7 +25,7 @@ def engines(target: Target) -> None:
             expect(engine.unavailable_reason, f"'{engine.name}' does not say why it is not available.")
 
 
-@check("engines.by_task")
+@check("engines.by_task", role=Role.ROLE_VIEWER)
 def by_task(target: Target) -> None:
     """Engines asked for by task are those that do it."""
     request = engine_pb.ListEnginesRequest()
@@ -36,7 +37,7 @@ def by_task(target: Target) -> None:
         expect(found == wanted, f"for {Task.Name(task)}: {sorted(found)}, not {sorted(wanted)}.")
 
 
-@check("engines.get")
+@check("engines.get", role=Role.ROLE_VIEWER)
 def get_engine(target: Target) -> None:
     """GetEngine says of an engine what the list says."""
     listed = target.ask(target.engines.ListEngines, engine_pb.ListEnginesRequest()).engines

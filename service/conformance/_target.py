@@ -16,6 +16,7 @@ import grpc
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
+from overscan.service.conformance._connect import Way
 from overscan.service.conformance._shot import Shot
 from overscan.v1 import admin_service_pb2 as admin_pb
 from overscan.v1 import frame_service_pb2 as frame_pb
@@ -44,20 +45,22 @@ class Target:
     def __init__(
         self,
         *,
-        address: str,
-        token: str = "",
-        credentials: grpc.ChannelCredentials | None = None,
+        way: Way,
         shared: Path | None = None,
         intrusive: bool = False,
     ) -> None:
         options = [("grpc.max_receive_message_length", 64 << 20)]
         self.channel = (
-            grpc.secure_channel(address, credentials, options=options)
-            if credentials is not None
-            else grpc.insecure_channel(address, options=options)
+            grpc.secure_channel(way.address, way.credentials, options=options)
+            if way.credentials is not None
+            else grpc.insecure_channel(way.address, options=options)
         )
-        self.token = token
+        self.token = way.token
         self.intrusive = intrusive
+        self.user, self.role = "", admin_pb.Role.ROLE_ADMIN
+        """Who the service says that the caller is."""
+        self.left = 0
+        """Jobs that could not be taken away, for only admins may purge."""
         self.jobs = GenerationServiceStub(self.channel)
         self.engines = EngineServiceStub(self.channel)
         self.frames = FrameServiceStub(self.channel)
@@ -83,6 +86,22 @@ class Target:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+    def meet(self) -> None:
+        """Ask who the caller is, and let a service that does not say so properly be asked everything.
+
+        Raises `grpc.RpcError` where the caller is nobody.
+        """
+        self.user, self.role = "", admin_pb.Role.ROLE_ADMIN
+        try:
+            found = self.ask(self.admin.GetCaller, admin_pb.GetCallerRequest())
+        except grpc.RpcError as error:
+            call: Any = error  # what stubs raise is a call as well
+            if call.code() == grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        else:
+            if found.role != admin_pb.Role.ROLE_UNSPECIFIED:
+                self.user, self.role = found.user, found.role
 
     def ask(self, method: Any, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
         """One unary call."""
@@ -181,6 +200,7 @@ class Target:
             self._cancel(job_id)
             self._quietly(self.frames.DeleteResult, frame_pb.DeleteResultRequest(job_id=job_id))
             self._quietly(self.admin.Purge, admin_pb.PurgeRequest(job_ids=[job_id], receipts=True))
+            self.left += self._quietly(self.jobs.GetJob, pb.GetJobRequest(job_id=job_id))
         for upload_id in self._uploads.values():
             self._quietly(self.frames.DeleteUpload, frame_pb.DeleteUploadRequest(upload_id=upload_id))
         self.channel.close()
@@ -190,7 +210,9 @@ class Target:
     def _cancel(self, job_id: str) -> None:
         self._quietly(self.jobs.CancelJob, pb.CancelJobRequest(job_id=job_id))
 
-    def _quietly(self, method: Any, request: Any) -> None:
+    def _quietly(self, method: Any, request: Any) -> bool:
         """Ask where a refusal is no news: the job has ended, the caller is no admin, the service is gone."""
         with contextlib.suppress(grpc.RpcError):
             self.ask(method, request)
+            return True
+        return False

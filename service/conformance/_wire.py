@@ -13,6 +13,7 @@ from overscan.service.conformance._check import NotApplicableError, check, expec
 from overscan.service.conformance._refusals import expect_refusal
 from overscan.service.conformance._target import Target
 from overscan.v1 import generation_service_pb2 as pb
+from overscan.v1.admin_service_pb2 import Role
 
 _GARBAGE = b"\x0a\xff\xff\xff\xff\x0fnot a message\xff"
 _UNKNOWN_FIELD = b"\x9a\xfa\x01\x05hello"
@@ -32,7 +33,7 @@ def garbage(target: Target) -> None:
     _expect_alive(target)
 
 
-@check("wire.unknown_fields")
+@check("wire.unknown_fields", role=Role.ROLE_VIEWER)
 def unknown_fields(target: Target) -> None:
     """A field from a newer contract is passed over."""
     call: Any = target.channel.unary_unary(
@@ -42,7 +43,7 @@ def unknown_fields(target: Target) -> None:
     expect(target.ask(call, request + _UNKNOWN_FIELD) is not None, "there is no answer.")
 
 
-@check("wire.too_large")
+@check("wire.too_large", role=Role.ROLE_VIEWER)
 def too_large(target: Target) -> None:
     """A request of 32 MiB is refused for its size, and the service goes on."""
     request = pb.GetJobRequest(job_id="x" * _TOO_LARGE)
@@ -89,7 +90,7 @@ def hang_up(target: Target) -> None:
         expect(next(iter(target.watch(job.id, seconds=10.0))).job_id == job.id, "the last watcher sees another job.")
 
 
-@check("wire.token")
+@check("wire.token", role=Role.ROLE_VIEWER)
 def token(target: Target) -> None:
     """Without the token, or with another one, every method is UNAUTHENTICATED."""
     if not target.token:

@@ -7,12 +7,14 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from overscan.core.errors import OverscanError
 from overscan.service._settings import Settings
 from overscan.service.operations.config import Configuration, Origin, secret_settings, usual_files
+from overscan.service.operations.start_check import words
 
 _HIDDEN = "(hidden)"
 
@@ -44,12 +46,16 @@ def show(configuration: Configuration) -> Iterator[str]:
     )
 
 
-def refuse(problems: tuple[str, ...]) -> Iterator[str]:
+def refuse(problems: Iterable[str]) -> Iterator[str]:
     """A line for each thing that is wrong, as the errors that the command line knows."""
     for problem in problems:
-        yield _line(
-            "error", code="SETTINGS", message=f"{problem.rstrip('.')}.", next_step="Mend it, or take the setting out."
-        )
+        yield _error("SETTINGS", f"{problem.rstrip('.')}.", "Mend it, or take the setting out.")
+
+
+def refuse_start(errors: Iterable[OverscanError]) -> Iterator[str]:
+    """A line for each reason not to start, likewise."""
+    for error in errors:
+        yield _error(error.record.code, words(error), error.record.next_step)
 
 
 def documentation() -> dict[str, str]:
@@ -81,6 +87,10 @@ def _shown(name: str, value: object) -> Any:
         return {str(key): _shown(name, item) for key, item in value.items()}
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if callable(dump) else str(value)
+
+
+def _error(code: str, message: str, next_step: str) -> str:
+    return _line("error", code=code, message=message, next_step=next_step)
 
 
 def _line(kind: str, **facts: object) -> str:

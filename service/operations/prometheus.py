@@ -6,7 +6,6 @@ metric names a job, a file or a user.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import shutil
@@ -29,6 +28,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from overscan.core.errors import OverscanError
 from overscan.service._settings import Settings
 from overscan.service.operations.readiness import Readiness
+from overscan.service.security.address import is_loopback
 from overscan.service.store.job_counts import count_jobs
 from overscan.service.store.store import Store
 from overscan.service.workers.slots import Slot
@@ -110,8 +110,7 @@ class Exporter:
         """
         settings = self._settings
         certificate, key = settings.tls_certificate, settings.tls_key
-        wide = not ipaddress.ip_address(host).is_loopback if host.replace(".", "").isdecimal() or ":" in host else True
-        secure = wide and certificate is not None and key is not None
+        secure = not is_loopback(host) and certificate is not None and key is not None
         self._server, _ = start_http_server(
             port,
             addr=host,

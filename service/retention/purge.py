@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,12 @@ from overscan.service.store.store import Store
 from overscan.service.store.writer import ENDED
 from overscan.service.transfers.upload_ids import upload_ids
 from overscan.service.transfers.uploads import Uploads
+from overscan.service.workers.kernels import KERNELS
 from overscan.v1.job_pb2 import JobSpec
 
 _LOG = logging.getLogger(__name__)
-_KERNELS = "kernels"
-"""Folder of the cache with compiled code, which knows no plate."""
+_ASIDE = ".overscan-purged-"
+"""How folders of the cache begin that have what is being removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,19 @@ class _Count:
 class Purger:
     """Removes jobs of one home. Safe to use from any thread."""
 
-    def __init__(self, *, store: Store, settings: Settings, uploads: Uploads) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Settings,
+        uploads: Uploads,
+        still: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """No job begins while one is within `still`."""
         self._store = store
         self._settings = settings
         self._uploads = uploads
+        self._still = still
 
     def purge(self, selection: Selection, *, dry_run: bool = False) -> PurgeResult:
         """Remove what is selected; with `dry_run`, only say what that is.
@@ -91,7 +103,7 @@ class Purger:
         count = _Count()
         self._remove_rows(rows, receipts=selection.receipts, dry_run=dry_run, count=count)
         if selection.cache:
-            for path in self._cached():
+            for path in self._cached() if dry_run else self._cache_set_aside():
                 _remove(path, count, dry_run=dry_run)
         return PurgeResult(jobs=len(rows), files=count.files, bytes=count.bytes)
 
@@ -103,6 +115,8 @@ class Purger:
         for receipts in (False, True):
             left = [row for row in rows if row.purging == (2 if receipts else 1)]
             self._remove_rows(left, receipts=receipts, dry_run=False, count=_Count())
+        for path in self._settings.cache.glob(f"{_ASIDE}*"):
+            _remove(path, _Count(), dry_run=False)
 
     def _chosen(self, selection: Selection) -> Sequence[Row[Any]]:
         by_kind = bool(selection.show) or selection.ended_before_us is not None
@@ -163,14 +177,17 @@ class Purger:
             return {row.needs_job_id: row.job_id for row in connection.execute(query)}
 
     def _require_idle_cache(self) -> None:
-        for row in self._store.unfinished():
-            if row.started_us is not None:
-                raise JobNotEndedError(
-                    f"the job {row.id} has begun, and may need what is in the cache.",
-                    next_step="Empty the cache when no job is under way.",
-                    field="cache",
-                    actual=row.id,
-                )
+        jobs = tables.jobs
+        begun = select(jobs.c.id).where(jobs.c.state.not_in(ENDED), jobs.c.started_us.is_not(None)).limit(1)
+        with self._store.read() as connection:
+            job_id = connection.execute(begun).scalar()
+        if job_id is not None:
+            raise JobNotEndedError(
+                f"the job {job_id} has begun, and may need what is in the cache.",
+                next_step="Empty the cache when no job is under way.",
+                field="cache",
+                actual=job_id,
+            )
 
     def _remove_rows(self, rows: Sequence[Row[Any]], *, receipts: bool, dry_run: bool, count: _Count) -> None:
         """Remove the files of jobs, and then the jobs."""
@@ -226,9 +243,24 @@ class Purger:
         with contextlib.suppress(OSError):
             yield from sorted(path for path in self._settings.logs.iterdir() if path.is_file())
 
+    def _cache_set_aside(self) -> Sequence[Path]:
+        """What was in the cache, out of the way of jobs that begin now: to remove it may take long."""
+        aside = self._settings.cache / f"{_ASIDE}{secrets.token_hex(4)}"
+        left = []
+        with self._still():
+            self._require_idle_cache()
+            aside.mkdir(mode=0o700)
+            for path in self._cached():
+                try:
+                    if path != aside:
+                        path.rename(aside / path.name)
+                except OSError:  # another disk, say
+                    left.append(path)
+        return [aside, *left]
+
     def _cached(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):
-            yield from sorted(path for path in self._settings.cache.iterdir() if path.name != _KERNELS)
+            yield from sorted(path for path in self._settings.cache.iterdir() if path.name != KERNELS)
 
 
 def _remove(path: Path, count: _Count, *, dry_run: bool) -> None:

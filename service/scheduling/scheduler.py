@@ -6,7 +6,8 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from overscan.core.engines import Notice
 from overscan.core.errors import ErrorRecord
@@ -94,6 +95,12 @@ class Scheduler:
         with self._lineup.changed:
             self._lineup.holding = False
             self._lineup.changed.notify_all()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Give out no work meanwhile, and hear of none that is done: for what takes a moment."""
+        with self._lineup.changed:
+            yield
 
     def running_steps(self) -> int:
         """How many pieces of work are with workers."""

@@ -49,35 +49,13 @@ class Listen:
         return self.socket_path is not None and self.socket_mode == 0o600
 
 
-def choose_address(*, settings: Settings) -> Listen:
-    """Read ``unix:PATH`` or ``HOST:PORT``, or choose for the home where none is given.
+def check_address(*, settings: Settings) -> None:
+    """Raise `AddressError` where a service with these settings must not listen where they say, whoever listens there.
 
-    Raises `AddressError` for a socket that somebody else serves, and for an address that others could call without
-    what that takes, saying all that is missing.
+    That is an address that is none, and one that others could call without what that takes, saying all that is missing.
     """
-    listen, home = settings.listen, settings.home
-    mode = int(settings.socket_mode, 8)
-    if not listen:
-        return _loopback("127.0.0.1", 0, settings) if sys.platform == "win32" else _unix(_own_socket(home), mode)
-    if listen.startswith("unix:"):
-        text = listen.removeprefix("unix:")
-        path = Path("/" + text.lstrip("/") if text.startswith("//") else text)
-        if sys.platform == "win32" or not path.is_absolute():
-            raise AddressError(
-                f"'{listen}' is no address here.",
-                next_step="Write unix:/absolute/path, or 127.0.0.1:0 for loopback.",
-                actual=listen,
-            )
-        return _unix(path, mode)
-    host, separator, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not separator or not port.isdecimal() or int(port) > 65535:
-        raise AddressError(
-            f"'{listen}' is no address.", next_step="Write unix:/path or HOST:PORT, e.g. 127.0.0.1:0.", actual=listen
-        )
-    if _is_loopback(host):
-        return _loopback(host, int(port), settings)
-    missing = _missing_for_others(settings)
+    host, _ = _place(settings.listen)
+    missing = [] if host is None or is_loopback(host) else _missing_for_others(settings)
     if missing:
         raise AddressError(
             f"the service does not listen on '{host}', where other machines could call it, without {_and(missing)}.",
@@ -85,7 +63,67 @@ def choose_address(*, settings: Settings) -> Listen:
             expected=_and(missing),
             actual=host,
         )
-    return _with_tls(host, int(port), settings)
+    check_tls(settings=settings)
+
+
+def choose_address(*, settings: Settings) -> Listen:
+    """Read ``unix:PATH`` or ``HOST:PORT``, or choose for the home where none is given.
+
+    Raises `AddressError` as `check_address` does, and for a socket that somebody else serves.
+    """
+    check_address(settings=settings)
+    host, place = _place(settings.listen)
+    if host is None:
+        path = Path(place) if place else _own_socket(settings.home)
+        return _unix(path, int(settings.socket_mode, 8))
+    if settings.tls_certificate is not None:
+        return _with_tls(host, int(place), settings)
+    return Listen(target=f"{_shown(host)}:{place}", host=_shown(host), token=secrets.token_urlsafe(_TOKEN_BYTES))
+
+
+def split_address(address: str, *, setting: str, example: str) -> tuple[str, int]:
+    """Host and port; raises `AddressError` where `address`, the value of a `setting`, is none."""
+    host, separator, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not host or not port.isdecimal() or int(port) > 65535:
+        raise AddressError(f"'{address}' is no address for {setting}.", next_step=f"Write {example}.", actual=address)
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can call there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _place(listen: str) -> tuple[str | None, str]:
+    """Host and port; or None and the path of a Unix socket, empty for the home's own."""
+    if not listen:
+        return ("127.0.0.1", "0") if sys.platform == "win32" else (None, "")
+    if not listen.startswith("unix:"):
+        host, port = split_address(listen, setting="the service", example="unix:/path or HOST:PORT, e.g. 127.0.0.1:0")
+        return host, str(port)
+    text = listen.removeprefix("unix:")
+    path = Path("/" + text.lstrip("/") if text.startswith("//") else text)
+    if sys.platform == "win32" or not path.is_absolute():
+        raise AddressError(
+            f"'{listen}' is no address here.",
+            next_step="Write unix:/absolute/path, or 127.0.0.1:0 for loopback.",
+            actual=listen,
+        )
+    if len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
+        raise AddressError(
+            f"the socket path '{path}' is too long.",
+            next_step="Give a shorter one.",
+            path=path,
+            expected=f"at most {_SOCKET_PATH_BYTES_MAX} bytes",
+            actual=len(os.fsencode(path)),
+        )
+    return None, str(path)
 
 
 def _missing_for_others(settings: Settings) -> list[str]:
@@ -110,14 +148,6 @@ def _and(words: list[str]) -> str:
 
 
 def _unix(path: Path, mode: int = 0o600) -> Listen:
-    if len(os.fsencode(path)) > _SOCKET_PATH_BYTES_MAX:
-        raise AddressError(
-            f"the socket path '{path}' is too long.",
-            next_step="Give a shorter one.",
-            path=path,
-            expected=f"at most {_SOCKET_PATH_BYTES_MAX} bytes",
-            actual=len(os.fsencode(path)),
-        )
     if path.exists() or path.is_symlink():
         _refuse_taken(path)
     token = "" if mode == 0o600 else secrets.token_urlsafe(_TOKEN_BYTES)
@@ -165,15 +195,8 @@ def _make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _loopback(host: str, port: int, settings: Settings) -> Listen:
-    if settings.tls_certificate is not None:
-        return _with_tls(host, port, settings)
-    return Listen(target=f"{_shown(host)}:{port}", host=_shown(host), token=secrets.token_urlsafe(_TOKEN_BYTES))
-
-
 def _with_tls(host: str, port: int, settings: Settings) -> Listen:
     """An address with TLS, and beside it a Unix socket for the service's own user, where there are such."""
-    check_tls(settings=settings)
     own = None if sys.platform == "win32" else _unix(_own_socket(settings.home)).socket_path
     token = secrets.token_urlsafe(_TOKEN_BYTES) if own is None else ""
     return Listen(target=f"{_shown(host)}:{port}", host=_shown(host), tls=True, socket_path=own, token=token)
@@ -181,12 +204,3 @@ def _with_tls(host: str, port: int, settings: Settings) -> Listen:
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

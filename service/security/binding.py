@@ -28,14 +28,14 @@ class Bound:
     """``HOST:PORT`` for everybody else, with TLS; empty where there is none."""
 
 
-def make_guard(*, settings: Settings, listen: Listen, quotas: Quotas) -> Guard:
-    """The guard of a service that listens there; raises `AuditError`, `UsersFileError`."""
+def make_guard(*, settings: Settings, listen: Listen, quotas: Quotas, audit: AuditLog) -> Guard:
+    """The guard of a service that listens there; raises `UsersFileError`."""
     return Guard(
         doorkeeper=Doorkeeper(
             token=listen.token, private_socket=listen.private_socket, book=UserBook(path=settings.users)
         ),
         quotas=quotas,
-        audit=AuditLog(path=settings.audit, bytes_max=settings.audit_bytes_max),
+        audit=audit,
     )
 
 

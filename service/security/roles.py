@@ -71,7 +71,8 @@ CHANGES = frozenset(
 )
 """The methods that change something, each call of which the audit log has."""
 
-REMOVES = frozenset(
-    method for method in CHANGES if method.rpartition("/")[2] in {"DeleteUpload", "DeleteResult", "Purge"}
+ANNOUNCED = frozenset(
+    method for method in CHANGES if method.rpartition("/")[2] not in {"CreateJob", "CreateUpload", "UploadFrames"}
 )
-"""Those whose beginning the audit log has, too: what they removed tells nobody any more that they were called."""
+"""Those whose beginning the audit log has, too: where the service is killed amid one, nothing else says who made it.
+What a call has created has its user (`security.audit_gaps`)."""

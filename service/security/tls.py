@@ -18,12 +18,16 @@ _LOG = logging.getLogger(__name__)
 
 
 def check_tls(*, settings: Settings) -> None:
-    """Raise `AddressError` where certificate, key or authorities cannot be used."""
+    """Raise `AddressError` where certificate, key or authorities are there and cannot be used."""
     certificate, key = settings.tls_certificate, settings.tls_key
     if certificate is None or key is None:
+        named = [
+            name for name in ("tls_certificate", "tls_key", "tls_client_ca") if getattr(settings, name) is not None
+        ]
+        if not named:
+            return
         raise AddressError(
-            f"there is a {'key' if certificate is None else 'certificate'} without its "
-            f"{'certificate' if certificate is None else 'key'}.",
+            f"there is {' and '.join(named)} without {'tls_certificate' if certificate is None else 'tls_key'}.",
             next_step="Set both tls_certificate and tls_key.",
         )
     for path in filter(None, (certificate, key, settings.tls_client_ca)):

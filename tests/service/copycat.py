@@ -49,6 +49,7 @@ CARD = EngineCard(
         Parameter(name="gil_frame", description="frame at which it sleeps with Python's lock, once", default=0),
         Parameter(name="hog", description="MiB that rendering a frame takes, unless it spares memory", default=0),
         Parameter(name="hog_spares", description="how frugal it must be to take nothing", default=1),
+        Parameter(name="caches", description="needs what it has put into the cache", default=False),
         Parameter(name="circle", description="plan steps that wait for each other", default=False),
     ),
     rights=RightsCard(
@@ -107,6 +108,9 @@ class Copycat:
         asked = _parameters(context.job)
         if step.kind == "analyse":
             (context.work_folder / "prepared").write_text("yes")
+            if asked["caches"]:
+                (context.cache_folder / "copycat").mkdir(exist_ok=True)
+                (context.cache_folder / "copycat" / context.work_folder.name).write_text("yes")
             return
         assert (context.work_folder / "prepared").read_text() == "yes"
         for index, frame in enumerate(step.frames):
@@ -116,6 +120,8 @@ class Copycat:
     def _render(self, frame: int, step: Step, context: Context, asked: dict[str, object]) -> None:
         ledger = Path(str(asked["ledger"]))
         self._sleep(float(str(asked["seconds"])), context, stubborn=bool(asked["stubborn"]))
+        if asked["caches"]:
+            assert (context.cache_folder / "copycat" / context.work_folder.name).read_text() == "yes"
         if frame == asked["crash_frame"] and _noted(ledger, "crash") < int(str(asked["crash_times"])):
             _note(ledger, f"crash {frame}")
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import grpc
+import postgres
 import pytest
+from command_line import share_kernels
 from google.protobuf import any_pb2, descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+from guarded import Authority, add_user
 from lying_proxy import Lie, LyingProxy, RefusedError
 from serving import Service, running_services
 
-from overscan.service.conformance import Outcome, Target, all_checks, run
+from overscan.service.conformance import Outcome, Target, Way, all_checks, run
 from overscan.service.conformance._shot import FIRST
 from overscan.v1 import admin_service_pb2 as admin_pb
 from overscan.v1 import engine_service_pb2 as engine_pb
 from overscan.v1 import frame_service_pb2 as frame_pb
 from overscan.v1 import generation_service_pb2 as pb
+from overscan.v1.admin_service_pb2 import Role
 from overscan.v1.job_pb2 import JobState
 
 
@@ -33,10 +39,7 @@ from overscan.v1.job_pb2 import JobState
 def loopback(engine_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that wants a token."""
     folder = tmp_path_factory.mktemp("conformance")
-    (folder / "home" / "cache").mkdir(parents=True)
-    kernels = Path(os.environ["NUMBA_CACHE_DIR"]).resolve()
-    kernels.mkdir(parents=True, exist_ok=True)
-    (folder / "home" / "cache" / "numba").symlink_to(kernels)  # what other tests have compiled
+    share_kernels(folder / "home")
     with running_services(engine_path, folder) as start:
         yield start(OVERSCAN_LISTEN="127.0.0.1:0")
 
@@ -50,7 +53,8 @@ def proxy(loopback: Service) -> Iterator[LyingProxy]:
 
 @pytest.fixture(scope="module")
 def target(loopback: Service, proxy: LyingProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with Target(address=proxy.address, token=loopback.token, shared=tmp_path_factory.mktemp("shared")) as made:
+    way = Way(address=proxy.address, token=loopback.token, credentials=None)
+    with Target(way=way, shared=tmp_path_factory.mktemp("shared")) as made:
         assert made.finished[0].state == JobState.JOB_STATE_SUCCEEDED
         yield made
 
@@ -59,22 +63,26 @@ def failures(target: Target, *only: str) -> dict[str, str]:
     return {one.name: one.detail for one in run(target=target, only=only) if one.outcome is Outcome.FAILED}
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "overscan.service.conformance", *arguments],
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
+        env={**os.environ, **variables},
     )
+
+
+def skipped(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """The checks that were not made."""
+    return {line.split()[1] for line in done.stdout.splitlines() if line.startswith("skip ")}
 
 
 def test_our_service_conforms_with_shared_storage(loopback: Service, tmp_path: Path) -> None:
     done = command("--address", loopback.address, "--token", loopback.token, "--shared", str(tmp_path), "--intrusive")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line for line in done.stdout.splitlines() if line.startswith("skip")] == [
-        line for line in done.stdout.splitlines() if "admin.only_admins" in line
-    ]
+    assert skipped(done) == {"roles.admins_only", "roles.viewer_changes_nothing", "roles.own_jobs_only"}
     assert not list(tmp_path.iterdir())
     left = loopback.jobs.ListJobs(pb.ListJobsRequest(), metadata=[("authorization", f"Bearer {loopback.token}")])
     assert not [job.id for job in left.jobs if job.spec.labels.show.startswith("conformance-")]
@@ -91,6 +99,120 @@ def test_our_service_conforms_without_shared_storage(loopback: Service) -> None:
 def test_a_proxy_that_changes_nothing_is_not_noticed(target: Target, proxy: LyingProxy) -> None:
     proxy.lie = None
     assert failures(target, "discovery", "errors", "engines", "plans", "events") == {}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A service that other machines can call, by mutual TLS alone, with a user of each role."""
+
+    address: str
+    tokens: Mapping[str, Path]
+    variables: Mapping[str, str]
+    """What the caller's own certificate is, and who signed the service's."""
+
+    def run(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return command(*arguments, OVERSCAN_TOKEN_FILE=str(self.tokens[user]), **self.variables)
+
+
+@pytest.fixture(scope="module")
+def studio(engine_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    folder = tmp_path_factory.mktemp("studio")
+    home, authority = folder / "home", Authority.make(folder)
+    (folder / "shots").mkdir()
+    share_kernels(home)
+    tokens = {}
+    for user, role in (("vera", "viewer"), ("ana", "artist"), ("ben", "artist"), ("ada", "admin")):
+        tokens[user] = folder / f"{user}.token"
+        tokens[user].write_text(add_user(home, user, role) + "\n")
+    certificate, key = authority.issue("service", hosts=["localhost"])
+    own, own_key = authority.issue("caller")
+    with running_services(engine_path, folder) as start:
+        service = start(
+            *("--address", "0.0.0.0:0", "--set", f"roots_write=[{json.dumps(str(folder / 'shots'))}]"),
+            *("--set", f"tls_certificate={certificate}", "--set", f"tls_key={key}"),
+            *("--set", f"tls_client_ca={authority.path}"),
+        )
+        port = json.loads((service.home / "service.json").read_text())["public"].rpartition(":")[2]
+        yield Studio(
+            address=f"https://localhost:{port}",
+            tokens=tokens,
+            variables={
+                "OVERSCAN_ADDRESS": f"https://localhost:{port}",
+                "OVERSCAN_TLS_CA": str(authority.path),
+                "OVERSCAN_CLIENT_CERTIFICATE": str(own),
+                "OVERSCAN_CLIENT_KEY": str(own_key),
+            },
+        )
+
+
+def test_an_admin_checks_by_mutual_tls(studio: Studio) -> None:
+    done = studio.run("ada", "--only", "discovery", "--only", "roles", "--only", "admin.p")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("called as ada, an admin\n")
+    assert skipped(done) == {"roles.admins_only", "roles.viewer_changes_nothing", "roles.own_jobs_only"} | (
+        skipped(done) & {"roles.jobs_are_seen"}  # where no job has ended yet
+    )
+
+
+def test_a_viewer_is_refused_what_they_must_not_and_the_rest_is_skipped(studio: Studio) -> None:
+    done = studio.run("vera")
+    assert done.returncode == 0, done.stdout + done.stderr
+    beyond = {one.name for one in all_checks() if one.role > Role.ROLE_VIEWER}
+    assert len(beyond) > 50
+    assert skipped(done) - {"roles.jobs_are_seen"} == beyond
+    assert "it takes an artist, and the caller is a viewer" in done.stdout
+    assert "ok   roles.viewer_changes_nothing" in done.stdout
+    assert "ok   roles.admins_only" in done.stdout
+
+
+def test_an_artist_is_refused_what_is_others(studio: Studio) -> None:
+    made = studio.run("ben", "--only", "events.ended")
+    assert made.returncode == 0, made.stdout + made.stderr
+    done = studio.run("ana", "--only", "roles", "--only", "admin", "--only", "errors", "--only", "transfers.run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    admins = {one.name for one in all_checks() if one.role > Role.ROLE_ARTIST}
+    assert skipped(done) == admins | {"roles.viewer_changes_nothing"}
+    assert "it takes an admin, and the caller is an artist" in done.stdout
+    assert "only admins may purge" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("user", ["ana", "ada"])
+def test_our_service_conforms_by_mutual_tls(studio: Studio, user: str) -> None:
+    done = studio.run(user)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(postgres.programs() is None, reason=postgres.INSTALL)
+def test_our_service_conforms_with_its_jobs_in_postgresql(start: Callable[..., Service], tmp_path: Path) -> None:
+    share_kernels(tmp_path / "home")
+    server = postgres.make_server()
+    try:
+        server.start()
+        service = start(OVERSCAN_DATABASE_URL=server.url, OVERSCAN_DATABASE_PASSWORD=postgres.PASSWORD)
+        done = command("--address", service.address, "--intrusive")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert server.sql("SELECT count(*) FROM jobs") == "0", "the suite takes its jobs away"
+        service.stop()
+    finally:
+        postgres.remove(server)
+
+
+def test_who_cannot_call_is_told_why(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("ovs_wrong")
+    for arguments, word in (
+        (("--token-file", str(tmp_path / "token")), "the token is wrong"),
+        (("--token-file", str(tmp_path / "none")), "cannot be read"),
+        (("--client-certificate", str(tmp_path / "none")), "cannot be read"),
+        (
+            ("--address", "render7:50051", "--tls-ca", "", "--client-certificate", "", "--client-key", ""),
+            "in the clear",
+        ),
+    ):
+        done = studio.run("ana", *arguments)
+        assert done.returncode == 2, done.stdout
+        assert word in done.stderr
 
 
 def test_every_check_says_what_it_checks() -> None:
@@ -345,6 +467,14 @@ LIES: dict[str, tuple[str, Lie]] = {
     "callers have no role": (
         "admin.caller",
         Lie("/GetCaller", answered=admin_pb.GetCallerResponse, answers=each(set_field("role", 0))),
+    ),
+    "a viewer may do anything": (
+        "roles.viewer_changes_nothing",
+        Lie("/GetCaller", answered=admin_pb.GetCallerResponse, answers=each(set_field("role", 1))),
+    ),
+    "an artist may do anything": (
+        "roles.admins_only",
+        Lie("/GetCaller", answered=admin_pb.GetCallerResponse, answers=each(set_field("role", 2))),
     ),
     "a dry run removes": ("admin.purge", Lie("/Purge", asked=admin_pb.PurgeRequest, request=real_purge)),
 }

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from guarded import Authority, add_user
 
+from overscan.service import __main__ as command
 from overscan.service._errors import SettingsError
 from overscan.service._settings import Settings
 from overscan.service.operations import config as _config
@@ -204,3 +206,118 @@ def test_tries_a_file_by_itself_whatever_the_variables_say(tmp_path: Path) -> No
     assert ended.returncode == 78
     (problem,) = [json.loads(line) for line in ended.stdout.splitlines()]
     assert problem["message"].startswith(f"{file}:1: workers: ")
+
+
+REFUSED: dict[str, tuple[str, str]] = {
+    "a wide address without anything": (
+        'listen = "0.0.0.0:0"',
+        "without a certificate (tls_certificate), its private key (tls_key), users (`overscan users add`) and folders",
+    ),
+    "users without TLS": (
+        'home = "{peopled}"\nlisten = "0.0.0.0:0"\nroots_write = ["{shots}"]',
+        "without a certificate (tls_certificate) and its private key (tls_key)",
+    ),
+    "TLS and users without roots": (
+        'home = "{peopled}"\nlisten = "[::]:0"\ntls_certificate = "{certificate}"\ntls_key = "{key}"',
+        "without folders that jobs are confined to (roots_read, roots_write)",
+    ),
+    "TLS and roots without users": (
+        'listen = "10.0.0.7:1"\nroots_read = ["{shots}"]\ntls_certificate = "{certificate}"\ntls_key = "{key}"',
+        "without users (`overscan users add`)",
+    ),
+    "a file of users that others can read": ('home = "{open}"', "others can read or write it"),
+    "a key that everybody can read": (
+        'listen = "127.0.0.1:0"\ntls_certificate = "{certificate}"\ntls_key = "{bare.key}"',
+        "everybody can read or write the private key",
+    ),
+    "a key of another certificate": ('tls_certificate = "{certificate}"\ntls_key = "{other_key}"', "cannot be used"),
+    "a certificate that has ended": ('tls_certificate = "{ended}"\ntls_key = "{ended_key}"', "has ended on"),
+    "a certificate that is not there": ('tls_certificate = "/no/such.pem"\ntls_key = "{key}"', "cannot be read"),
+    "a certificate without its key": ('tls_certificate = "{certificate}"', "there is tls_certificate without tls_key"),
+    "mutual TLS without TLS": ('tls_client_ca = "{ca}"', "there is tls_client_ca without tls_certificate"),
+    "an address that is none": ('listen = "render7"', "'render7' is no address"),
+    "a socket without an absolute path": ('listen = "unix:service.sock"', "is no address here"),
+    "a socket with a long path": ('listen = "unix:/tmp/{long}"', "is too long"),
+    "metrics for everybody": ('metrics_listen = "0.0.0.0:9464"', "metrics are not served on '0.0.0.0'"),
+    "metrics at an address that is none": ('metrics_listen = "9464"', "'9464' is no address for metrics"),
+    "a database that is none": ('database_url = "mysql://db/overscan"', "no address of a PostgreSQL database"),
+    "a home that is a file": ('home = "{certificate}/home"', "cannot be used"),
+    "several things": (
+        'listen = "0.0.0.0:0"\nmetrics_listen = "0.0.0.0:9464"',
+        "metrics are not served on '0.0.0.0'",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the files of settings in `REFUSED` name."""
+    folder = tmp_path_factory.mktemp("named")
+    for name in ("peopled", "open", "shots"):
+        (folder / name).mkdir()
+    for home in ("peopled", "open"):
+        add_user(folder / home, "ana", "artist")
+    (folder / "open" / "users.json").chmod(0o644)
+    authority = Authority.make(folder)
+    (certificate, key), (_, other_key), (ended, ended_key) = (
+        authority.issue(name, hosts=["localhost"], days=days)
+        for name, days in (("service", 10), ("other", 10), ("ended", -1))
+    )
+    bare_key = folder / "bare.key"
+    bare_key.write_bytes(key.read_bytes())
+    bare_key.chmod(0o644)
+    paths = {name: folder / name for name in ("peopled", "open", "shots", "bare.key")}
+    paths |= {"certificate": certificate, "key": key, "other_key": other_key, "ended": ended, "ended_key": ended_key}
+    paths |= {"ca": authority.path, "long": Path("x" * 200)}
+    return {name: str(path) for name, path in paths.items()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes, and Unix sockets")
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_file_that_no_service_starts_with_is_found_before(
+    what: str,
+    named: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    text, word = REFUSED[what]
+    home, file = tmp_path / "home", tmp_path / "service.toml"
+    for name, value in named.items():
+        text = text.replace(f"{{{name}}}", value)
+    file.write_text(text if "home = " in text else f'home = "{home}"\n{text}')
+    for variable in [name for name in os.environ if name.startswith("OVERSCAN_")]:
+        monkeypatch.delenv(variable)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["overscan serve", *arguments])
+        return command.main()
+
+    assert run("--check-config", str(file)) == 78
+    problems = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(word in problem["message"] for problem in problems)
+    assert all(problem["next_step"] for problem in problems)
+    assert not home.exists(), "it only looks"
+
+    monkeypatch.setattr("overscan.service.operations.logs.set_up_logging", lambda **_: None)
+    assert run("--config", str(file)) == 78
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said == [f"{problem['message']} {problem['next_step']}" for problem in problems]
+    if what == "several things":
+        assert len(problems) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+def test_a_file_with_all_that_a_wide_address_needs_is_good(
+    named: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text(
+        f'home = "{named["peopled"]}"\nlisten = "0.0.0.0:0"\nroots_write = ["{named["shots"]}"]\n'
+        f'tls_certificate = "{named["certificate"]}"\ntls_key = "{named["key"]}"\ntls_client_ca = "{named["ca"]}"\n'
+        'metrics_listen = "0.0.0.0:0"\nmetrics_public = true\n'
+    )
+    monkeypatch.setattr(sys, "argv", ["overscan serve", "--check-config", str(file)])
+    assert command.main() == 0
+    assert '"type": "error"' not in capsys.readouterr().out

@@ -8,16 +8,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
+from command_line import share_kernels
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from guarded import reason
 from serving import Service, wait_for
 
 from overscan.service._errors import JobNotFoundError
+from overscan.service.conformance._shot import Shot
 from overscan.service.store.sqlite import SqliteDatabase
 from overscan.service.store.store import Store
 from overscan.service.store.writer import NewJob
@@ -27,6 +31,16 @@ from overscan.v1.admin_service_pb2_grpc import AdminServiceStub
 from overscan.v1.job_pb2 import JobSpec, JobState
 
 MARKER = "secret-of-marigold"
+SLOW_TO_REMOVE = """
+import sys, time
+
+def wait(event, arguments):
+    if event == "shutil.rmtree" and "/cache/" in str(arguments[0]):
+        time.sleep(0.2)
+
+sys.addaudithook(wait)
+"""
+"""Lets a job begin while the cache is being emptied, as it may where there are very many files."""
 
 
 def purge(service: Service, **fields: object) -> admin.PurgeResponse:
@@ -216,6 +230,52 @@ def test_a_job_is_purged_or_retried_and_never_both(tmp_path: Path) -> None:
     with pytest.raises(JobNotFoundError):
         store.find(prefix="aa")
     store.close()
+
+
+def test_a_cache_that_is_emptied_again_and_again_costs_no_job_anything(
+    start: Callable[..., Service], make_spec: Callable[..., JobSpec], engine_path: str, tmp_path: Path
+) -> None:
+    share_kernels(tmp_path / "home")
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TO_REMOVE)
+    service = start(PYTHONPATH=os.pathsep.join([str(tmp_path), engine_path]))
+    cache, ended, outcomes = service.home / "cache", threading.Event(), []
+    plate = Shot(frames=4).write_to(tmp_path / "plate")
+
+    def extended(name: str) -> list[bytes]:
+        (tmp_path / name).mkdir()
+        spec = JobSpec(engine="plate")
+        spec.plate.path = str(plate)
+        spec.extend.margins.right = 8
+        spec.output.path = str(tmp_path / name / "out.%04d.exr")
+        job = service.finish(service.create(spec).id)
+        assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+        return [path.read_bytes() for path in sorted((tmp_path / name).glob("*.exr"))]
+
+    def empty_on_and_on() -> None:
+        while not ended.is_set():
+            for folder in ("another", "copycat"):
+                (cache / folder).mkdir(exist_ok=True)
+            try:
+                purge(service, cache=True)
+                outcomes.append("OK")
+            except grpc.RpcError as error:
+                outcomes.append(reason(error))
+
+    wanted = extended("alone")
+    emptying = threading.Thread(target=empty_on_and_on)
+    emptying.start()
+    try:
+        assert extended("meanwhile") == wanted
+        for number in range(4):
+            spec = make_spec(last=1001, name=f"copy{number}", seconds=0.5, caches=True)
+            job = service.finish(service.create(spec).id)
+            assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+    finally:
+        ended.set()
+        emptying.join()
+    assert set(outcomes) == {"OK", "JOB_NOT_ENDED"}
+    purge(service, cache=True)
+    assert [path.name for path in cache.iterdir()] == ["numba"], "nobody compiles everything anew"
 
 
 def test_the_command_asks_before_it_removes(

@@ -89,7 +89,8 @@ def test_a_wider_address_needs_tls_users_and_roots_and_says_all_that_is_missing(
     assert "cannot be used" in refusal(**{**everything, "tls_certificate": other})
     ended, its_key = authority.issue("ended", hosts=["localhost"], days=-1)
     assert "has ended" in refusal(**{**everything, "tls_certificate": ended, "tls_key": its_key})
-    assert "certificate without its" in refusal("127.0.0.1:0", tls_certificate=certificate)
+    assert "tls_certificate without tls_key" in refusal("127.0.0.1:0", tls_certificate=certificate)
+    assert "tls_client_ca without tls_certificate" in refusal("127.0.0.1:0", tls_client_ca=authority.path)
 
 
 def test_a_service_that_must_not_listen_there_does_not_start(tmp_path: Path) -> None:
