@@ -7,24 +7,35 @@ SOURCES := $(shell find core service plugins proto examples -type f -not -path '
 
 # Three at a time on two cores: many tests wait for processes. Those of one file stay together, for they share what they
 # set up; files go in their own order, for by their number of tests the longest would come last, with nothing beside it.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+AT_ONCE ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test test-all lint format types quick-tests all-tests benchmark clean
 
 demo: $(VENV)/installed ## extend the example plate, and say how well it went
 	$(BIN)/overscan demo --out demo
 
-test: lint $(VENV)/installed-models ## format, lint, types, and every test but the slow ones
+test: format $(VENV)/installed-models ## format, lint, types, and every test but the slow ones
+	$(MAKE) --jobs=2 types quick-tests
+
+test-all: format $(VENV)/installed-models ## the slow and load tests too
+	$(MAKE) --jobs=2 types all-tests
+
+quick-tests: $(VENV)/installed-models
 	$(PYTEST) -m "not slow"
 
-test-all: lint $(VENV)/installed-models ## the slow and load tests too
+all-tests: $(VENV)/installed-models
 	$(PYTEST)
 
-lint: $(VENV)/installed
+lint: format types
+
+format: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	cd proto && ../$(BIN)/buf lint
-	$(BIN)/mypy -p overscan.core -p overscan.service -p overscan.client -p overscan.cli -p overscan_host -p overscan_nuke -p overscan_resolve
+
+types: $(VENV)/installed
+	$(BIN)/mypy -p overscan.chunks -p overscan.core -p overscan.service -p overscan.client -p overscan.cli -p overscan_host -p overscan_nuke -p overscan_resolve
 
 DATA ?= ../shared/data
 SUITES ?=

@@ -84,7 +84,7 @@ def field(
         service = ServiceProcess(
             home=folder / "home",
             kernels=kernels,
-            flags=("--set", f'roots_read=["{inside}"]', "--set", f'roots_write=["{written}", "{kernels.resolve()}"]'),
+            flags=("--set", f'roots_read=["{inside}"]', "--set", f'roots_write=["{written}"]'),
             OVERSCAN_LOG_LEVEL="INFO",
         )
         service.spawn()

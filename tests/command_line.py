@@ -17,7 +17,7 @@ import numpy as np
 import OpenImageIO
 import psutil
 
-from overscan.service.workers.process import _kernels
+from overscan.service.workers.kernels import kernels_folder
 
 LIMIT_SECONDS = 120
 
@@ -26,7 +26,7 @@ def share_kernels(home: Path) -> None:
     """Let the workers of a new home use the kernels that the tests, and other homes' workers, have compiled."""
     kernels = Path(os.environ["NUMBA_CACHE_DIR"]).resolve()
     kernels.mkdir(parents=True, exist_ok=True)
-    link = _kernels(home / "cache")
+    link = kernels_folder(home / "cache")
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.exists():
         link.symlink_to(kernels)

@@ -122,7 +122,7 @@ def test_a_detached_job_is_watched_listed_and_shown(cli, plate: str) -> None:
 
 def test_a_job_is_cancelled_and_retried(cli, plate: str, tmp_path: Path) -> None:
     job = cli(
-        "extend", plate, "-o", "o.%04d.exr", "--format", "48x24", "--engine", "grey", "--set", "pause=0.4", "--detach"
+        "extend", plate, "-o", "o.%04d.exr", "--format", "48x24", "--engine", "grey", "--set", "pause=1", "--detach"
     ).out.strip()
     cli.eventually(lambda: (tmp_path / "o.1001.exr").exists())
     cancelled = cli("jobs", "cancel", job, "--json")

@@ -19,7 +19,9 @@ def test_a_show_is_reported_on(own_cli: Cli, tmp_path: Path) -> None:
     for shot in ("010", "020"):
         (tmp_path / shot).mkdir()
         out = ("-o", str(tmp_path / shot / "o.%04d.exr"))
-        made = cli("extend", str(plate), "--format", "64x32", "--show", "alpha", "--shot", shot, *out)
+        made = cli(
+            "extend", str(plate), "--format", "64x32", "--set", "fill=smooth", "--show", "alpha", "--shot", shot, *out
+        )
         assert made.code == 0, made.err
     stated = cli(
         "rights", "state", "performer", "no", "--by", "Kim", "--evidence", "Nobody is in it.", "--show", "alpha"

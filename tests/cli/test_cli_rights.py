@@ -67,7 +67,7 @@ def test_jobs_with_revoked_assets_are_refused_and_what_was_made_is_traced(cli: C
     Cli.write_frames(tmp_path / "stock", name="wall", frames=[1], width=64, height=48)
     wall = tmp_path / "stock" / "wall.0001.exr"
     assert cli(*ENTER, str(wall)).code == 0
-    job = ("extend", str(plate), "--format", "80x48", "--show", "alpha", "--shot", "010")
+    job = ("extend", str(plate), "--format", "80x48", "--show", "alpha", "--shot", "010", "--set", "fill=smooth")
     out = ("-o", str(tmp_path / "out" / "o.%04d.exr"))
     (tmp_path / "out").mkdir()
     made = cli(*job, "--clean-plate", str(wall), *out)

@@ -57,7 +57,7 @@ def test_a_watching_command_outlives_its_service(own_cli, plate: str, tmp_path: 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_cancels_the_job(cli, plate: str, tmp_path: Path, kind: signal.Signals) -> None:
-    process = cli.start(*EXTEND, "-o", "o.%04d.exr", "--set", "pause=0.4")
+    process = cli.start(*EXTEND, "-o", "o.%04d.exr", "--set", "pause=1")
     cli.eventually(lambda: (tmp_path / "o.1001.exr").exists())
     process.send_signal(kind)
     result = cli.finish(process)
@@ -72,7 +72,7 @@ def test_ctrl_c_cancels_the_job(cli, plate: str, tmp_path: Path, kind: signal.Si
 
 
 def test_ctrl_c_tells_people_how_to_go_on(cli, plate: str, tmp_path: Path) -> None:
-    process = cli.start(*EXTEND[:-1], "-o", "o.%04d.exr", "--set", "pause=0.4")
+    process = cli.start(*EXTEND[:-1], "-o", "o.%04d.exr", "--set", "pause=1")
     cli.eventually(lambda: (tmp_path / "o.1001.exr").exists())
     process.send_signal(signal.SIGINT)
     result = cli.finish(process)
@@ -99,7 +99,7 @@ def test_a_second_ctrl_c_leaves_at_once(own_cli, plate: str, tmp_path: Path) -> 
 
 
 def test_ctrl_c_on_watch_leaves_the_job_alone(cli, plate: str, tmp_path: Path) -> None:
-    job = cli(*EXTEND[:-1], "-o", "o.%04d.exr", "--set", "pause=0.5", "--detach").out.strip()
+    job = cli(*EXTEND[:-1], "-o", "o.%04d.exr", "--set", "pause=1", "--detach").out.strip()
     process = cli.start("jobs", "watch", job)
     cli.eventually(lambda: (tmp_path / "o.1001.exr").exists())
     process.send_signal(signal.SIGINT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,8 +25,8 @@ def far_home() -> Iterator[Path]:
 
 @pytest.fixture
 def far(far_home: Path, engine_environment: dict[str, str], tmp_path: Path) -> Cli:
-    """Commands on a service that may read and write nothing but its own home, and kernels that tests share."""
-    allowed = json.dumps([str(far_home.parent / "allowed"), os.environ["NUMBA_CACHE_DIR"]])
+    """Commands on a service that may read and write nothing but its own home."""
+    allowed = json.dumps([str(far_home.parent / "allowed")])
     roots = {"OVERSCAN_ROOTS_READ": allowed, "OVERSCAN_ROOTS_WRITE": allowed}
     return Cli(home=far_home, cwd=tmp_path, environment=engine_environment | roots)
 

@@ -224,7 +224,7 @@ class RealProcesses(unittest.TestCase):
         bridge = int(host.stdout.readline())
         self.assertTrue(is_there(bridge))
         host.kill()
-        eventually(lambda: not is_there(bridge), seconds=3.0)
+        eventually(lambda: not is_there(bridge), seconds=10.0)
         eventually(lambda: self.bridge.request("job.get", {"job_id": job_id})["state"] == "succeeded")
 
     def environment_of_a_host(self) -> dict[str, str]:

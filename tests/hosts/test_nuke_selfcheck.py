@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Cli, share_kernels
-from interpreters import python
+from selfchecks import TRACES, Checked, Runs, selfcheck, short_home
 
-HERE = Path(__file__).parent
-TRACES = HERE / "traces"
 HOSTS = {"3.7": "13.2v9", "3.11": "16.0v4"}
 """The oldest Python and the newest, and a Nuke that has it."""
-LIMIT_SECONDS = 200
 
 FIELDS = {
     "versions": {"nuke", "gui", "python", "system", "overscan", "protocol"},
@@ -30,63 +23,23 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="os-") as folder:
-        home = Path(folder) / "home"
-        share_kernels(home)
-        yield home
-        Cli(home=home, cwd=home).stop_service()
-
-
-class Checked:
-    """What a self-check left."""
-
-    def __init__(self, folder: Path, code: int, said: str) -> None:
-        self.folder, self.code, self.said = folder, code, said
-        self.report = json.loads((folder / "report.json").read_text())
-        self.traces = [json.loads(line) for line in (folder / "traces.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def checked(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Checked]]:
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Checked]]:
     """The self-check of an installed plugin, in each of `HOSTS` for which there is a Python."""
-    yield _Runs(home, tmp_path_factory)
 
+    def run(version: str) -> Checked:
+        folder = tmp_path_factory.mktemp("selfcheck")
+        return selfcheck(
+            "nuke",
+            version=version,
+            script="selfcheck_host.py",
+            words=[HOSTS[version]],
+            home=home,
+            folder=folder,
+            environment={"NUKE_PATH": str(folder / "plugin"), "OVERSCAN_NUKE_CACHE": str(folder / "cache")},
+        )
 
-class _Runs(dict):
-    def __init__(self, home: Path, folders: pytest.TempPathFactory) -> None:
-        super().__init__()
-        self._home, self._folders = home, folders
-
-    def __missing__(self, version: str) -> Checked:
-        interpreter = python(version)
-        folder = self._folders.mktemp("selfcheck")
-        command = Cli(home=self._home, cwd=folder, environment={"HOME": str(folder), "OVERSCAN_COMMAND": ""})
-        installed = command("install", "nuke", "--into", "plugin")
-        assert installed.code == 0, installed.err
-        before = _files(folder / "plugin")
-        done = subprocess.run(
-            [
-                str(interpreter), str(HERE / "selfcheck_host.py"), HOSTS[version],
-                str(folder / "plugin" / "python" / "overscan_nuke" / "_selfcheck.py"), "--into", str(folder / "report"),
-            ],
-            cwd=folder,
-            # A host's environment, which must not reach the bridge.
-            env={
-                **os.environ, "OVERSCAN_HOME": str(self._home), "OVERSCAN_IDLE_EXIT": "60", "HOME": str(folder),
-                "OVERSCAN_PICTURE_PYTHON": sys.executable, "PYTHONPATH": "", "NUKE_PATH": str(folder / "plugin"),
-                "OVERSCAN_NUKE_CACHE": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1",
-            },
-            capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False,
-        )  # fmt: skip
-        assert (folder / "report" / "report.json").exists(), f"{done.stdout}\n{done.stderr}"
-        assert _files(folder / "plugin") == before, "nothing is ever written into the plugin's folder"
-        self[version] = Checked(folder / "report", done.returncode, done.stdout + done.stderr)
-        return self[version]
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with short_home() as home:
+        yield Runs(run)
 
 
 @pytest.mark.parametrize("version", HOSTS)

@@ -35,7 +35,7 @@ class Windows(DoubleCase):
     def test_what_the_user_does_arrives_on_the_next_turn(self) -> None:
         user.click("main", "go")
         self.assertEqual(self.heard, [])
-        double.pump(until=lambda: self.heard, limit_seconds=1)
+        double.pump(until=lambda: self.heard, limit_seconds=20)
         self.assertEqual(self.heard, [("go", "Clicked")])
         user.choose("main", "task", "extend")
         user.type_text("main", "name", "shot010")
@@ -76,7 +76,7 @@ class Windows(DoubleCase):
         self.dispatcher.On.once.Timeout = lambda _event: ticks.append("once")
         timer.Start()
         once.Start()
-        double.pump(until=lambda: ticks.count("tick") >= 3, limit_seconds=2)
+        double.pump(until=lambda: ticks.count("tick") >= 3, limit_seconds=20)
         timer.Stop()
         count = len(ticks)
         double.pump(limit_seconds=0.05)

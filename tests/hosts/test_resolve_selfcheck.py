@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Cli, share_kernels
-from interpreters import python
+from selfchecks import TRACES, Checked, Runs, selfcheck, short_home
 
-HERE = Path(__file__).parent
-TRACES = HERE / "traces"
 PYTHONS = ("3.7", "3.11")
 """The oldest that Resolve takes, and a newer one."""
 OTHERS: dict[str, dict[str, Any]] = {
@@ -30,7 +23,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "20 with Loaders at the global start": {"version": [20, 1, 0], "options": {"loader_starts": None}},
 }  # fmt: skip
 """Resolves that do things otherwise, where sources contradict each other."""
-LIMIT_SECONDS = 200
 
 FIELDS = {
     "versions": {"resolve", "product", "window", "python", "system", "overscan", "protocol"},
@@ -42,65 +34,23 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="os-") as folder:
-        home = Path(folder) / "home"
-        share_kernels(home)
-        yield home
-        Cli(home=home, cwd=home).stop_service()
-
-
-class Checked:
-    """What a self-check left."""
-
-    def __init__(self, folder: Path, code: int, said: str) -> None:
-        self.folder, self.code, self.said = folder / "report", code, said
-        self.report = json.loads((self.folder / "report.json").read_text())
-        self.traces = [json.loads(line) for line in (self.folder / "traces.jsonl").read_text().splitlines()]
-        self.state = json.loads((folder / "state.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def checked(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Checked]]:
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Checked]]:
     """The self-check of an installed plugin, in each of `PYTHONS` that is there, and in `OTHERS`."""
-    yield _Runs(home, tmp_path_factory)
 
+    def run(name: str) -> Checked:
+        folder = tmp_path_factory.mktemp("selfcheck")
+        return selfcheck(
+            "resolve",
+            version=name if name in PYTHONS else "3.11",
+            script="selfcheck_resolve_host.py",
+            words=[str(folder), json.dumps(OTHERS.get(name, {}))],
+            home=home,
+            folder=folder,
+            options=["--scripts", "scripts"],
+        )
 
-class _Runs(dict):
-    def __init__(self, home: Path, folders: pytest.TempPathFactory) -> None:
-        super().__init__()
-        self._home, self._folders = home, folders
-
-    def __missing__(self, name: str) -> Checked:
-        interpreter = python(name if name in PYTHONS else "3.11")
-        folder = self._folders.mktemp("selfcheck")
-        command = Cli(home=self._home, cwd=folder, environment={"HOME": str(folder), "OVERSCAN_COMMAND": ""})
-        installed = command("install", "resolve", "--into", "plugin", "--scripts", "scripts")
-        assert installed.code == 0, installed.err
-        before = _files(folder / "plugin")
-        done = subprocess.run(
-            [
-                str(interpreter), str(HERE / "selfcheck_resolve_host.py"), str(folder),
-                json.dumps(OTHERS.get(name, {})),
-                str(folder / "plugin" / "python" / "overscan_resolve" / "_selfcheck.py"), "--into",
-                str(folder / "report"),
-            ],
-            cwd=folder,
-            # A host's environment, which must not reach the bridge.
-            env={
-                **os.environ, "OVERSCAN_HOME": str(self._home), "OVERSCAN_IDLE_EXIT": "60", "HOME": str(folder),
-                "OVERSCAN_PICTURE_PYTHON": sys.executable, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1",
-            },
-            capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False,
-        )  # fmt: skip
-        assert (folder / "report" / "report.json").exists(), f"{done.stdout}\n{done.stderr}"
-        assert _files(folder / "plugin") == before, "nothing is ever written into the plugin's folder"
-        self[name] = Checked(folder, done.returncode, done.stdout + done.stderr)
-        return self[name]
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with short_home() as home:
+        yield Runs(run)
 
 
 @pytest.mark.parametrize("version", PYTHONS)

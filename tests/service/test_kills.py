@@ -39,9 +39,9 @@ def test_two_hundred_blows_hit_everybody_at_every_moment() -> None:
 
 
 def test_a_few_random_kills_lose_nothing(kernels: Path) -> None:
-    tally = kills.run(kills=7, seed=11, workers=2, kernels=kernels, names=("inpaint", "continue"))
+    tally = kills.run(kills=4, seed=11, workers=2, kernels=kernels, names=("inpaint", "continue"))
     assert not tally.faults
-    assert sum(tally.kills.values()) >= 7
+    assert sum(tally.kills.values()) >= 4
     assert tally.jobs >= 2
     assert tally.frames >= 12 + 17
 

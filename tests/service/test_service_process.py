@@ -23,6 +23,12 @@ from overscan.v1 import generation_service_pb2 as pb
 from overscan.v1.job_pb2 import JobSpec, JobState, StepState
 
 
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    """One for all that only look at it."""
+    return shared_service
+
+
 def run_once(engine_path: str, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "overscan.service", *flags],

@@ -19,7 +19,7 @@ REFUSED = {
 }
 """Sound files of kinds that are not processed: subsampled or mip-mapped."""
 ALIKE = {
-    *(f"Beachball/singlepart.000{number}.exr" for number in range(2, 9)),
+    *(f"Beachball/singlepart.000{number}.exr" for number in range(1, 9)),
     "Beachball/multipart.0002.exr",
     *(f"TestImages/{name}.exr" for name in ("GammaChart", "GrayRampsHorizontal", "RgbRampsDiagonal", "WideColorGamut")),
 }
@@ -114,7 +114,7 @@ def test_every_kind_of_exr_file(shared_data, tmp_path, work):
         folder.mkdir()
         worked += work(path, folder)
         done += 1
-    assert done >= 29
+    assert done >= 28
     assert worked >= done - 8  # some have nothing to extend, or one colour all round the matte
 
 

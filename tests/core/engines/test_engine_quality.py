@@ -25,7 +25,11 @@ def _copied(done: Run, frame: int) -> np.ndarray:
     return done.extras(frame)["kind"] == 1
 
 
-@pytest.mark.parametrize("step", [(3.0, 0.0), (2.4, -0.7), (0.0, 2.5)], ids=["right", "sub-pixel", "down"])
+@pytest.mark.parametrize(
+    "step",
+    [(3.0, 0.0), (2.4, -0.7), pytest.param((0.0, 2.5), marks=pytest.mark.slow)],
+    ids=["right", "sub-pixel", "down"],
+)
 def test_a_pan_is_extended_with_what_other_frames_saw(tmp_path, step):
     plate = pan(tmp_path / "p", step=step, start=(60, 60), picture=WHOLE, dtype=np.float32)
     done = run(make_job(Extend(size=(200, 120)), plate, str(tmp_path / "o/o.%d.exr")), tmp_path)

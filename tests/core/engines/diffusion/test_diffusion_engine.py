@@ -74,7 +74,7 @@ def _frame_file(plate: str, frame: int) -> Path:
 
 @pytest.mark.parametrize(
     "name",
-    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("extend", "inpaint")), "continue", "interpolate"],
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("extend", "inpaint", "interpolate")), "continue"],
 )
 def test_a_whole_job(tmp_path, plate, cache, name):
     engine = stub_engine(pixels=320 * 192)

@@ -218,6 +218,9 @@ def test_light_below_0_and_above_1_stays_and_is_made(done: Done) -> None:
 
 
 def test_stopped_and_taken_up_again_in_other_pieces_it_has_the_same_bits(done: Done) -> None:
+    tasks = card_of(done.engine).tasks
+    if not done.shot.is_long and (tasks.index(done.task) + model_engines().index(done.engine)) % 2:
+        pytest.skip("of the small ones every other is tried, to save time")
     paints = [step.id for step in last_first(done.run.plan) if done.heard.denoised[step.id]]
     job, folder = done.again("cut"), done.folder / "cut"
     plan = planned(engine_of(job.engine), job)
