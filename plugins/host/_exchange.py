@@ -236,6 +236,7 @@ class Exchange:
             _mark_sent(hello, process)
             closed = self.closed
             self.lock.notify_all()
+        process.listen()  # only now: where it ends at once, this is the question whose answer will not come
         if closed:
             self.give_up(hello)
         else:

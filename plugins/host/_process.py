@@ -25,7 +25,10 @@ _EXIT_SECONDS = 2.0
 
 
 class Process:
-    """A running bridge. `on_message` and `on_end` are called on its reader thread, `on_end` once, as the last."""
+    """A running bridge. `on_message` and `on_end` are called on its reader thread, `on_end` once, as the last.
+
+    Neither is called before `listen`.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,9 @@ class Process:
                 path=self.command[0] if self.command else "",
             ) from error
         self._reader = threading.Thread(target=self._read, name="overscan-bridge-reader", daemon=True)
+
+    def listen(self) -> None:
+        """Have it heard, and its end noticed, from now on. Call it once."""
         self._reader.start()
 
     @property

@@ -354,6 +354,21 @@ class Watching(Case):
         self.assertIn("ImportError", self.problems[0].message)
         self.assertEqual(len(self.notes()), 3)
 
+    def test_a_bridge_that_has_ended_before_it_is_greeted_is_noticed_at_once(self) -> None:
+        new_call = _exchange.Exchange._new_call
+
+        def late(exchange: Any, method: str, *arguments: Any, **options: Any) -> Any:
+            if method == "hello":
+                time.sleep(0.5)  # it has crashed by then
+            return new_call(exchange, method, *arguments, **options)
+
+        greeted_late = mock.patch.object(_exchange.Exchange, "_new_call", late)
+        with greeted_late, mock.patch.object(_exchange, "_START_PAUSES_SECONDS", ()):
+            self.watch(self.bridge("crash"), "plain")
+            self.pump(self.ended)
+        self.assertEqual(self.states, ["failed"])
+        self.assertIn("ImportError", self.problems[0].message)
+
     def test_a_job_that_is_not_there(self) -> None:
         watch = self.watch(self.bridge(), "unknown")
         self.pump(self.ended)
