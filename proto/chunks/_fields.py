@@ -11,7 +11,9 @@ from google.protobuf.message import DecodeError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _HEAD_BYTES_MAX = 256
-"""All fields but the data."""
+"""All fields but the data, written here."""
+_REST_BYTES_MAX = 64 << 10
+"""The same, read here: whoever keeps the data keeps all that came with it, and reading is slow, field by field."""
 
 
 class ChunkBuffer:
@@ -59,6 +61,8 @@ def split(raw: bytes, number: int) -> tuple[bytes, memoryview]:
             raise DecodeError("a group, which no message of ours has")
         if at > len(raw):
             raise DecodeError("the message ends in the middle of a field")
+        if at - len(data) > _REST_BYTES_MAX:
+            raise DecodeError("there is too much beside the data")
         rest += view[begin:at]
     return bytes(rest), data
 

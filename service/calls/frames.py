@@ -135,7 +135,7 @@ class FrameServicer(FrameServiceServicer):
             path = self._results.named(row, request.name)
         else:
             path = self._results.frame(row, request.frame, sidecar=request.sidecar)
-        with self._results.open(path) as file:
+        with self._results.open(path, job_id=row.id) as file:
             status = os.fstat(file.fileno())
             if request.offset > status.st_size:
                 raise InvalidRequestError(

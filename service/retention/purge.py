@@ -33,7 +33,7 @@ from overscan.v1.job_pb2 import JobSpec
 
 _LOG = logging.getLogger(__name__)
 _ASIDE = ".overscan-purged-"
-"""How folders of the cache begin that have what is being removed."""
+"""How the names in the cache begin of what is being removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,18 +245,16 @@ class Purger:
 
     def _cache_set_aside(self) -> Sequence[Path]:
         """What was in the cache, out of the way of jobs that begin now: to remove it may take long."""
-        aside = self._settings.cache / f"{_ASIDE}{secrets.token_hex(4)}"
-        left = []
+        found = []
         with self._still():
             self._require_idle_cache()
-            aside.mkdir(mode=0o700)
             for path in self._cached():
+                aside = path.with_name(f"{_ASIDE}{secrets.token_hex(8)}")  # a folder for all may not fit on a full disk
                 try:
-                    if path != aside:
-                        path.rename(aside / path.name)
+                    found.append(path.rename(aside))
                 except OSError:  # another disk, say
-                    left.append(path)
-        return [aside, *left]
+                    found.append(path)
+        return found
 
     def _cached(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):

@@ -19,6 +19,7 @@ from overscan.service._errors import (
     JobNotFoundError,
     OutputInUseError,
     PlanRefusedError,
+    QuotaError,
     RequestReusedError,
     ServiceClosingError,
     StoreUnavailableError,
@@ -42,6 +43,7 @@ from overscan.v1.plan_pb2 import Plan
 
 _DEPENDENCIES_MAX = 100
 _REQUEST_ID_LENGTH_MAX = 200
+_LOOK_SECONDS = 0.5
 _LABELS = tuple(Labels.DESCRIPTOR.fields_by_name)
 
 
@@ -91,7 +93,7 @@ class Admission:
                 expected=f"at most {_REQUEST_ID_LENGTH_MAX} characters",
                 actual=len(request_id),
             )
-        with self._alone(request_id):
+        with self._alone(request_id, stop):
             row = self._store.by_request(request_id=request_id)
             if row is None:
                 self._check_number(caller)
@@ -180,8 +182,7 @@ class Admission:
         spec = JobSpec.FromString(row.spec)
         caller = Caller(name=row.user, role=Role.ARTIST)
         try:
-            with self._scheduler.control.planning():  # whose uploads it may read was checked when it was created
-                planned = self._planner.plan(spec=spec, who=row.user, stop=stop, job_id=job_id, user=None)
+            planned = self._plan_waiting(row, spec, stop)
             self._check_size(planned, caller)
             if not planned.plan.feasible:
                 raise PlanRefusedError(problems=planned.plan.problems)
@@ -200,6 +201,13 @@ class Admission:
             raise
         except OverscanError as error:
             self._refuse(job_id, error)
+
+    def _plan_waiting(self, row: Row[Any], spec: JobSpec, stop: Stop) -> Planned:
+        try:
+            with self._scheduler.control.planning():  # whose uploads it may read was checked when it was created
+                return self._planner.plan(spec=spec, who=row.user, stop=stop, job_id=row.id, user=None)
+        except QuotaError as error:  # calls of the same user hang, and it is not the job's fault: it waits on
+            raise CancelledError(error.record.message) from error
 
     def _refuse(self, job_id: str, error: OverscanError) -> None:
         record = error.record
@@ -234,11 +242,13 @@ class Admission:
                 )
 
     @contextmanager
-    def _alone(self, request_id: str) -> Iterator[None]:
-        """Let one call at a time create the job of a request."""
+    def _alone(self, request_id: str, stop: Stop) -> Iterator[None]:
+        """Let one call at a time create the job of a request; raises `CancelledError` where the caller goes before."""
         with self._creating:
             while request_id in self._requests_open:
-                self._creating.wait()
+                if stop.requested:
+                    raise CancelledError("the caller has gone.")
+                self._creating.wait(_LOOK_SECONDS)
             self._requests_open.add(request_id)
         try:
             yield

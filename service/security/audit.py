@@ -125,8 +125,8 @@ class AuditLog:
             one.written, one.error = error is None, error
 
     def _write(self, entries: Sequence[dict[str, object]]) -> None:
-        owed = len(self._owed)
-        entries = [*self._owed, *entries]
+        owed = list(self._owed)  # to which others may add meanwhile
+        entries = [*owed, *entries]
         if self._broken:
             entries = [{"event": "resumed", "detail": "for a while the log could not be written"}, *entries]
         number, chain, lines = self._number, self._chain, []
@@ -143,7 +143,7 @@ class AuditLog:
         except OSError as error:
             self._broken = True
             raise self._error("written", error) from error
-        del self._owed[:owed]
+        del self._owed[: len(owed)]
         self._number, self._chain, self._broken = number, chain, False
         for line in lines:
             _LOG.info("%s", line)

@@ -49,16 +49,11 @@ def close_gaps(*, log: AuditLog, store: Store, uploads: Uploads) -> None:
 
 def _jobs(store: Store, named: set[str], since: float) -> list[dict[str, object]]:
     jobs = tables.jobs
-    query = (
-        select(jobs.c.id, jobs.c.user, jobs.c.created_us)
-        .where(jobs.c.created_us >= int(since * 1e6))
-        .order_by(jobs.c.ordinal.desc())
-        .limit(_JOBS_MAX)
-    )
+    query = select(jobs.c.id, jobs.c.user, jobs.c.created_us).order_by(jobs.c.ordinal.desc()).limit(_JOBS_MAX)
     entries: list[dict[str, object]] = []
     with store.read() as connection:
         for row in reversed(connection.execute(query).all()):
-            if row.id not in named:
+            if row.created_us >= int(since * 1e6) and row.id not in named:
                 spec = connection.execute(select(jobs.c.spec).where(jobs.c.id == row.id)).scalar_one()
                 detail = about(JobSpec.FromString(spec))
                 entries.append(_entry("Job", row.id, user=row.user, made=row.created_us / 1e6, detail=detail))

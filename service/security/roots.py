@@ -31,15 +31,30 @@ class Roots:
     """What may be read and written. Without any root, all that the system's user may."""
 
     def __init__(
-        self, *, read: Iterable[Path] = (), write: Iterable[Path] = (), shown: Iterable[Path] | None = None
+        self,
+        *,
+        read: Iterable[Path] = (),
+        write: Iterable[Path] = (),
+        shown: Iterable[Path] | None = None,
+        private: Iterable[str] = (),
     ) -> None:
-        """`shown` are those that an error may name, and are real folders already; None names all."""
+        """`shown` are those that an error may name, and are real folders already; None names all. What lies in the
+        `private` ones may not be used, wherever the roots are, but for what `let_use` lets."""
         self._shown = None if shown is None else frozenset(shown)
         self.write = tuple(sorted(self._real_ones(write)))
         """Real folders that results may land in."""
         self.read = tuple(sorted({*self._real_ones(read), *self.write}))
         """Real folders that inputs may come from: what may be written may be read."""
         self.confined = bool(self.read)
+        self._private = tuple(name + os.sep for folder in private for name in (folder, os.path.realpath(folder)))
+        self._mine: tuple[str, ...] = ()
+
+    def let_use(self, folders: Iterable[str]) -> None:
+        """Of what is private let these folders be used, and no others: by their names, for whoever put a link to one
+        elsewhere has no right to it. Folders that are not private change nothing."""
+        named = [folder for folder in folders if folder.startswith(self._private) and ".." not in Path(folder).parts]
+        real = {os.path.realpath(folder) for folder in named}
+        self._mine = tuple(folder + os.sep for folder in real if folder.startswith(self._private))
 
     def check_read(self, path: str | os.PathLike[str], field: str = "") -> None:
         """Raise `OutsideRootsError` where a path, or path pattern, leads out of what may be read."""
@@ -67,13 +82,18 @@ class Roots:
         known = self._shown or ()
         return {folder if folder in known else _real(folder) for folder in folders}
 
+    def _is_others(self, real: Path) -> bool:
+        name = f"{real}{os.sep}"
+        return name.startswith(self._private) and not name.startswith(self._mine)
+
     def _check(self, path: str | os.PathLike[str], field: str, roots: tuple[Path, ...], doing: str) -> None:
         if not self.confined:
             return
         given = os.fspath(path)
         if "\0" in given:
             raise InvalidJobError("the path has a zero byte in it.", next_step="Give a plain path.", field=field)
-        if not _is_inside(_real(given), roots):
+        real = _real(given)
+        if not _is_inside(real, roots) or self._is_others(real):
             named = [root for root in roots if self._shown is None or root in self._shown]
             shown = ", ".join(str(root) for root in named) or "none"
             raise OutsideRootsError(

@@ -26,6 +26,9 @@ LOOK_SECONDS = 0.25
 class Database(abc.ABC):
     """A database with one writer."""
 
+    byte_order: str
+    """The collation that orders texts by their bytes: in others, e.g. Danish, what begins with "aa" comes last."""
+
     def __init__(self, *, engine: Engine, place: str) -> None:
         self.engine = engine
         self.place = place

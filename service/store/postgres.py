@@ -28,6 +28,8 @@ _VERSION_MIN = 13
 class PostgresDatabase(Database):
     """A PostgreSQL server's, of 13 or later."""
 
+    byte_order = "C"
+
     def __init__(self, *, url: str, password: str = "", lock_seconds_max: float = _LOCK_SECONDS_MAX) -> None:
         """The database at `url`; a lock that another service holds is waited for that long.
 

@@ -27,6 +27,8 @@ _CHECKPOINTS_MAX = 20
 class SqliteDatabase(Database):
     """A file in the home, in WAL mode."""
 
+    byte_order = "BINARY"
+
     def __init__(self, *, path: Path) -> None:
         with contextlib.suppress(OSError):  # SQLite gives its log the mode that the file has when it is opened
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

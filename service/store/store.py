@@ -30,13 +30,6 @@ _STATE = select(tables.jobs.c.state).where(tables.jobs.c.id == bindparam("job_id
 _WRITING = select(tables.jobs.c.id, tables.jobs.c.plan).where(
     tables.jobs.c.output_key == bindparam("output_key"), *(tables.jobs.c.state != state for state in ENDED)
 )
-_FOUND = (
-    select(tables.jobs.c.id)
-    .where(tables.jobs.c.id >= bindparam("first"), tables.jobs.c.id < bindparam("last"), tables.jobs.c.purging == 0)
-    .order_by(tables.jobs.c.id)
-    .limit(4)
-)
-"""A range rather than LIKE, for which SQLite would read all jobs."""
 _ID_LENGTH = 32
 _DIGITS = frozenset("0123456789abcdef")
 
@@ -121,12 +114,20 @@ class Store:
 
     def find(self, *, prefix: str) -> str:
         """The id that begins with `prefix`; raises `JobNotFoundError` where none does, or several."""
+        if is_id(prefix):
+            if self.state(job_id=prefix) is None:
+                raise no_such_job(prefix)
+            return prefix
         if not prefix or not set(prefix) <= _DIGITS:
             raise no_such_job(prefix)
+        jobs = tables.jobs
+        name = jobs.c.id.collate(self._database.byte_order)
+        # a range rather than LIKE, for which SQLite would read all jobs
+        query = select(jobs.c.id).where(name >= prefix, name < f"{prefix}g", jobs.c.purging == 0)
         with self.read() as connection:
-            found = list(connection.execute(_FOUND, {"first": prefix, "last": f"{prefix}g"}).scalars())
-        if prefix in found or len(found) == 1:
-            return prefix if prefix in found else found[0]
+            found = connection.execute(query.order_by(name).limit(4)).scalars().all()
+        if len(found) == 1:
+            return str(found[0])
         if not found:
             raise no_such_job(prefix)
         raise JobNotFoundError(

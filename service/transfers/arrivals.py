@@ -46,6 +46,7 @@ class Arrivals:
         try:
             yield arrival
         finally:
+            arrival.settle()  # out here: meanwhile others begin and end
             with self._lock:
                 arrival, count = self._open.pop(part)
                 if count > 1:
@@ -130,17 +131,24 @@ class Arrival:
             self._keep(sha256)
             return True
 
+    def settle(self) -> None:
+        """Until all that has come is written, or lost: whoever goes on finds out how much is there."""
+        with self._lock, contextlib.suppress(OverscanError):
+            self._wait()
+
     def close(self) -> None:
         """Close the file; what has arrived stays."""
+        self.settle()
         with self._lock:
-            with contextlib.suppress(OverscanError):  # whoever goes on finds out how much is there
-                self._wait()
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
 
     def _ready(self) -> None:
-        if self._descriptor is None and not self._file.exists():
+        if self._descriptor is not None:
+            return
+        self._keeper.wait(self._file)  # which may have been lost, and be gone then
+        if not self._file.exists():
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             try:
                 self._descriptor = os.open(self._part, flags, 0o600)

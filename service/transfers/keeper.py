@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 
 from overscan.core.temporaries import flush
+from overscan.service._errors import ServiceClosingError
 
 _LOG = logging.getLogger(__name__)
 _READ_BYTES = 1 << 20
@@ -39,8 +40,7 @@ class Keeper:
         """
         mark = part.with_name(f"{part.name}.{pooled.name}")
         mark.touch(mode=0o600)
-        part.replace(file)
-        self._begin(mark=mark, file=file, pooled=pooled, check=False)
+        self._begin(mark=mark, file=file, pooled=pooled, part=part)
 
     def resume(self, *, parts: Path, file_of: Callable[[int], Path], pool: Path) -> None:
         """Look at the files whose marks a service that ended has left in `parts`, named after their frames."""
@@ -48,28 +48,38 @@ class Keeper:
             for mark in list(parts.iterdir()):
                 frame, dot, sha256 = mark.name.partition(".")
                 if dot:
-                    self._begin(mark=mark, file=file_of(int(frame)), pooled=pool / sha256, check=True)
+                    self._begin(mark=mark, file=file_of(int(frame)), pooled=pool / sha256)
 
     def wait(self, *paths: Path) -> None:
-        """Until nothing is done to these any more: each is on the disk, or it was lost and is gone."""
+        """Until nothing is done to these any more: each is on the disk, or it was lost and is gone.
+
+        Raises `ServiceClosingError` where that cannot be waited for.
+        """
         for path in paths:
             with self._lock:
                 going = self._going.get(path)
             if going is not None:
-                with contextlib.suppress(CancelledError):
+                try:
                     going.result()
+                except CancelledError:
+                    raise ServiceClosingError("the service is closing.", next_step="Try again in a moment.") from None
 
     def close(self) -> None:
         """Begin with no further files; their marks stay."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _begin(self, *, mark: Path, file: Path, pooled: Path, check: bool) -> None:
+    def _begin(self, *, mark: Path, file: Path, pooled: Path, part: Path | None = None) -> None:
+        """Flush a file that `part` becomes, or that was there before and may have been lost in part."""
         with self._lock:
-            going = self._threads.submit(_flush, mark=mark, file=file, pooled=pooled, check=check)
+            if part is not None:
+                part.replace(file)  # in here: whoever finds the file can wait for it
+            going = self._threads.submit(_flush, mark=mark, file=file, pooled=pooled, check=part is None)
             self._going |= {file: going, pooled: going}
         going.add_done_callback(lambda done: self._end(done, (file, pooled)))
 
     def _end(self, done: Future[None], paths: Iterable[Path]) -> None:
+        if done.cancelled():  # whoever waits for these is to hear of it, now and later
+            return
         with self._lock:
             for path in paths:
                 if self._going.get(path) is done:

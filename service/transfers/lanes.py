@@ -37,8 +37,8 @@ class Lane:
             if self._error is None:
                 self._waiting.append(data)
                 if not self._busy:
-                    self._busy = True
                     self._helpers.submit(self._go)
+                    self._busy = True
 
     def wait(self) -> None:
         """Until all is done; raises what went wrong, once."""
@@ -49,7 +49,8 @@ class Lane:
             raise error
 
     def _go(self) -> None:
-        while True:
+        """Do some of what waits, then let other lanes have the thread: there are more of them than threads."""
+        for _ in range(_WAITING_MAX):
             with self._changed:
                 self._changed.notify_all()
                 if not self._waiting:
@@ -59,6 +60,16 @@ class Lane:
             try:
                 self._do(data)
             except BaseException as error:
-                with self._changed:
-                    self._error = error
-                    self._waiting.clear()
+                self._fail(error)
+        try:
+            self._helpers.submit(self._go)
+        except RuntimeError as error:  # the process ends
+            self._fail(error)
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._error = error
+            self._waiting.clear()

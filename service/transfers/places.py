@@ -42,9 +42,10 @@ class Places:
                 return named.relative_to(results).parts[0]
         return None
 
-    def may_send(self, real: Path) -> bool:
-        """Whether a file that really lies there may go to a client as one of a result: inside the roots, or kept."""
-        return self.roots.may_read_at(real) or self._results_real in real.parents
+    def may_send(self, real: Path, *, job_id: str) -> bool:
+        """Whether a file that really lies there may go to a client as one of a job's result: inside the roots, or kept
+        for that job."""
+        return self.roots.may_read_at(real) or self._results_real / job_id in real.parents
 
     def make_kept(self, spec: JobSpec, *, job_id: str) -> None:
         """Make the folder of a result that the service keeps; nothing for one that goes elsewhere."""

@@ -77,7 +77,8 @@ class Results:
             except OSError:
                 return None
             real = os.path.realpath(path) if is_link else os.path.join(folder_of(path.parent), path.name)  # noqa: PTH118
-            return status.st_size if stat.S_ISREG(status.st_mode) and self._places.may_send(Path(real)) else None
+            may_send = stat.S_ISREG(status.st_mode) and self._places.may_send(Path(real), job_id=row.id)
+            return status.st_size if may_send else None
 
         for frame, path in zip(frames, paths, strict=True):
             if (count := size(path)) is not None:
@@ -115,8 +116,8 @@ class Results:
             actual=name[:200],
         )
 
-    def open(self, path: Path) -> FileIO:
-        """A file of a result, for reading.
+    def open(self, path: Path, *, job_id: str) -> FileIO:
+        """A file of a job's result, for reading.
 
         Others can write where results lie: a link may have taken a file's place, or a pipe. So it is the file that is
         open which is looked at, wherever its name leads by now. Raises `UnknownFileError` where it is no file, and
@@ -134,7 +135,7 @@ class Results:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _gone(path)
-            if not self._places.may_send(_place_of(descriptor, path)):
+            if not self._places.may_send(_place_of(descriptor, path), job_id=job_id):
                 raise OutsideRootsError(
                     f"'{path.name}' leads out of the folders that may be read.",
                     next_step="Put the file itself in its place, or run the job again.",

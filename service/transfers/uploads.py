@@ -218,9 +218,11 @@ class Uploads:
         """
         upload = self.find(upload_id=upload_id, user=user, field=field)
         wanted = upload.frames if frames is None else frames
+        files = upload.folder / "files"
+        there = _names(files)  # one that comes later has not been waited for
         self._keeper.wait(*map(upload.file, wanted))
-        flush(upload.folder / "files")
-        there = {entry.name for entry in os.scandir(upload.folder / "files")}
+        flush(files)
+        there &= _names(files)  # without what was lost
         missing = [frame for frame in wanted if upload.file(frame).name not in there]
         if missing:
             raise UploadIncompleteError(
@@ -288,6 +290,10 @@ class Uploads:
                     size += _EMPTY_BYTES + (folder / _RECORD).stat().st_size
                     found[upload.user] = found.get(upload.user, 0) + size
         return found
+
+
+def _names(folder: Path) -> set[str]:
+    return {entry.name for entry in os.scandir(folder)}
 
 
 def _touch(upload: Upload) -> None:

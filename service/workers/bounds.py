@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ _SYSTEM = (
 )
 """Where programs, libraries and drivers are."""
 _PACKAGES = ("overscan.core", "overscan.service", "overscan.v1")
+_ours = Roots()
+"""What this process may read and write."""
 
 
 def bounds_environment(
@@ -61,6 +63,8 @@ def bounds_environment(
             "roots_read": both,
             "roots_write": [str(folder) for folder in writable],
             "results": [str(root) for root in settings.roots_write],
+            "private": [str(folder) for folder in (settings.uploads, settings.results, settings.jobs)],
+            "mine": [str(also_reads)] if also_reads is not None else [],
             "also_read": [
                 str(path)
                 for path in (home / "models" if verifies else home, *filter(None, (*files, also_reads)), *_ocio())
@@ -88,10 +92,16 @@ def given_roots() -> Roots:
         [Path(root) for root in bounds.get("roots_read", ())],
         [Path(root) for root in bounds.get("results", ())],
     )
-    return Roots(read=read, write=write, shown=read)
+    return Roots(read=read, write=write, shown=read, private=bounds.get("private", ()))
+
+
+def let_use(folders: Iterable[str]) -> None:
+    """Of what the service keeps of its users, let these folders be used from now on and no others."""
+    _ours.let_use(folders)
 
 
 def _enter_roots(bounds: dict[str, list[str]]) -> None:
+    global _ours
     if landlock_version():
         own = f"/proc/{os.getpid()}"
         restrict(
@@ -102,12 +112,14 @@ def _enter_roots(bounds: dict[str, list[str]]) -> None:
         _LOG.warning("this system has no Landlock: paths are checked before files are opened, and not by the kernel")
     from overscan.core.access import set_rules
 
-    ours = Roots(
+    _ours = Roots(
         read=map(Path, (*bounds["roots_read"], *bounds["also_read"], *_python())),
         write=map(Path, bounds["roots_write"]),
         shown=map(Path, bounds["roots_read"]),
+        private=bounds["private"],
     )
-    set_rules(read=ours.check_read, write=ours.check_write)
+    _ours.let_use(bounds["mine"])
+    set_rules(read=_ours.check_read, write=_ours.check_write)
 
 
 def _limit_memory(most: int) -> None:

@@ -18,8 +18,10 @@ from overscan.service.workers.worker import Stop, Worker
 
 _PATIENCE_SECONDS = 2.0
 """A question that takes longer than that is slow enough for another worker to be started for the next one."""
-_STALL_SECONDS = 10.0
-"""One that takes longer than that may never be answered: calls behind it hold threads of the service for nothing."""
+_STALL_SECONDS = 30.0
+"""One that takes longer than that may never be answered: calls behind it hold threads of the service for nothing. Less
+may be the time in which a new process loads an engine's libraries."""
+_LOOK_SECONDS = 0.2
 _ATTEMPTS = 2
 _CHECKERS = 3
 _ENGINE = "One of the installed engines crashes when it is loaded: remove it."
@@ -40,13 +42,18 @@ class Inspector:
         checkers = [Worker(name=f"verify-{number}", settings=settings) for number in range(_CHECKERS)]
         self._checkers = Pool(workers=checkers, patience_seconds=0.0)
         self._engines: tuple[messages.EngineEntry, ...] | None = None
+        self._listing = threading.Lock()
 
     def engines(self, *, stop: Stop) -> tuple[messages.EngineEntry, ...]:
         """The installed engines by name; asked for once."""
-        if self._engines is None:
-            found = self._ask(messages.ListEngines(), "", stop, doing="listing the engines", suspicion=_ENGINE)
-            assert isinstance(found, tuple)
-            self._engines = found
+        while self._engines is None:  # what loads them first may take long, and nobody is to be blamed for that
+            if stop.requested:
+                raise CancelledError("the caller has gone.")
+            if self._listing.acquire(timeout=_LOOK_SECONDS):
+                try:
+                    self._engines = self._engines or self._list(stop)
+                finally:
+                    self._listing.release()
         return self._engines
 
     def engine(self, *, name: str, stop: Stop) -> messages.EngineEntry:
@@ -109,6 +116,11 @@ class Inspector:
         """End the worker processes."""
         for pool in (self._planners, self._checkers):
             pool.close()
+
+    def _list(self, stop: Stop) -> tuple[messages.EngineEntry, ...]:
+        found = self._ask(messages.ListEngines(), "", stop, doing="listing the engines", suspicion=_ENGINE)
+        assert isinstance(found, tuple)
+        return found
 
     def _ask(
         self, body: messages.Body, who: str, stop: Stop, *, doing: str, suspicion: str

@@ -23,7 +23,7 @@ from overscan.core.rights import know_hashes, known_hashes
 from overscan.core.storage import Places
 from overscan.service.operations.logs import log_context, set_up_logging
 from overscan.service.workers import messages
-from overscan.service.workers.bounds import given_roots
+from overscan.service.workers.bounds import given_roots, let_use
 from overscan.service.workers.engine_entries import entry_of
 from overscan.service.workers.errors import WorkFolderGoneError, fault_record, record_of
 from overscan.service.workers.locks import EXIT_HELD, FileLock
@@ -47,9 +47,9 @@ _LOCK_SECONDS_MAX = 5.0
 _PR_SET_PDEATHSIG = 1
 _PREFERRED_BY_OOM_KILLER = 500
 _NICE = 5
+"""Whoever renders gives way to the service, which answers calls in a moment, and to whoever plans."""
 _HEADERS_MAX = 2000
 """Files of plates and mattes whose headers a planner remembers, some 5 KB each: a job is planned again and again."""
-"""Whoever renders gives way to the service, which answers calls in a moment, and to whoever plans."""
 
 
 def main() -> None:
@@ -185,6 +185,8 @@ class Worker:
 
     def _answer(self, request: messages.Request) -> Plan | tuple[messages.EngineEntry, ...] | None:
         body = request.body
+        if isinstance(body, (messages.MakePlan, messages.RunStep, messages.VerifyJob)):
+            let_use((*_folders(body.job), getattr(body, "work_folder", "")))
         if isinstance(body, messages.ListEngines):
             return tuple(entry_of(found.name, found) for found in installed_engines())
         if isinstance(body, messages.MakePlan):

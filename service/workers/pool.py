@@ -115,7 +115,8 @@ class Pool:
         before = [other for other in self._waiting[: self._waiting.index(asker)] if other.who == asker.who]
         mine = [seat for seat in self._taken if seat.holder == asker.who] or self._taken
         now = time.monotonic()
-        return len(before) >= _STALLED_MAX and all(now - seat.since > self._stall_seconds for seat in mine)
+        stalled = min((now - seat.since for seat in mine), default=0.0) > self._stall_seconds
+        return stalled and len(before) >= _STALLED_MAX
 
     def _give_back(self, seat: _Seat) -> None:
         seat.used = time.monotonic() if seat.worker.status().pid else None

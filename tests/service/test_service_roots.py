@@ -191,6 +191,29 @@ def test_a_frame_that_is_a_symlink_out_is_refused_when_it_is_planned(ground: Gro
     assert list(answer.plan.problems) == []
 
 
+@pytest.mark.parametrize("kept", ["results", "uploads"])
+def test_no_link_leads_to_what_the_service_keeps_of_others(ground: Ground, kept: str) -> None:
+    """Workers may read the home; a job may not: neither when it is planned, nor when a folder is swapped later."""
+    secret = make_plate(ground.service.home / kept / ("1" * 32), SECRET)
+    linked = make_plate(ground.read / f"linked-{kept}", INSIDE)
+    Path(linked % LAST).unlink()
+    Path(linked % LAST).symlink_to(secret % LAST)
+    spec = ground.spec(plate=linked, engine="plate", output=str(ground.write / f"linked-{kept}.%04d.exr"))
+    spec.extend.format.size.CopyFrom(Size(width=16, height=12))
+    assert "OUTSIDE_ROOTS" in {code for code, _ in ground.refused(spec)}
+    folder = ground.read / f"swapped-{kept}"
+    folder.symlink_to(ground.read / "sh")
+    spec.plate.path = str(folder / "plate.%04d.exr")
+    first = ground.spec(output=str(ground.write / f"first-{kept}.%04d.exr"))
+    first.controls.parameters["seconds"].number_value = 0.5
+    ground.service.create(first)
+    job_id = ground.service.create(spec).id
+    folder.unlink()
+    folder.symlink_to(Path(secret).parent)
+    job = ground.service.finish(job_id)
+    assert (job.state, job.error.code) == (JobState.JOB_STATE_FAILED, "OUTSIDE_ROOTS")
+
+
 def test_nothing_outside_is_fetched_as_a_result(ground: Ground) -> None:
     """The service itself opens results: what others put in their places must not lead it out, nor hold it."""
     (ground.write / "swapped").mkdir()
@@ -210,7 +233,8 @@ def test_nothing_outside_is_fetched_as_a_result(ground: Ground) -> None:
     whole = first.read_bytes()
     assert fetch(FIRST) == whole
     assert {first.name, second.name, third.name} <= listed()
-    for secret in (ground.outside / f"sh/plate.{FIRST}.exr", ground.service.home / "service.json"):
+    others = make_plate(ground.service.home / "results" / ("0" * 32), SECRET)  # another's, which the service keeps
+    for secret in (ground.outside / f"sh/plate.{FIRST}.exr", ground.service.home / "service.json", others % FIRST):
         first.unlink()
         first.symlink_to(secret)
         with pytest.raises(grpc.RpcError) as refusal:

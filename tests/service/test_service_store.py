@@ -19,7 +19,7 @@ from serving import FIRST, Service, rendered, wait_for
 from sqlalchemy import Connection, Engine, event
 
 from overscan.core.errors import DiskFullError, OverscanError
-from overscan.service._errors import InvalidRequestError, StoreUnavailableError, StoreUnusableError
+from overscan.service._errors import InvalidRequestError, JobNotFoundError, StoreUnavailableError, StoreUnusableError
 from overscan.service.store import tables
 from overscan.service.store.database import Database
 from overscan.service.store.migrate import backups, migrate
@@ -216,6 +216,21 @@ def test_tables_and_migrations_say_the_same(
         writer.add_job(new_job(1))
     assert [step.step_id for step in store.steps(job_id=f"{1:032x}")] == ["step 0", "step 1"]
     assert [frame.frame for frame in store.frames(job_id=f"{1:032x}")] == [-3, 1001]
+    store.close()
+
+
+@needs_postgres
+def test_jobs_are_found_by_how_they_begin_whatever_language_the_database_speaks(server: postgres.Server) -> None:
+    server.sql("CREATE DATABASE danish TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'da-DK' LOCALE 'C'")
+    store = Store(database=opened(f"{server.url.removesuffix('overscan')}danish"))
+    numbers = (0x1AA << 116, 0x1AB << 116, 0xAA << 120)  # in Danish, "aa" comes after "z"
+    with store.write() as writer:
+        for number in numbers:
+            writer.add_job(new_job(number))
+    ids = [f"{number:032x}" for number in numbers]
+    assert [store.find(prefix=prefix) for prefix in ("1aa", "1ab", "a", ids[0])] == [*ids, ids[0]]
+    with pytest.raises(JobNotFoundError, match="several"):
+        store.find(prefix="1")
     store.close()
 
 

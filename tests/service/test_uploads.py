@@ -16,9 +16,16 @@ import pytest
 
 from overscan.chunks import DownloadBuffer, read_upload_chunk
 from overscan.core.errors import DiskFullError
-from overscan.service._errors import QuotaError, UnknownUploadError, UploadDamagedError, UploadIncompleteError
+from overscan.service._errors import (
+    QuotaError,
+    ServiceClosingError,
+    UnknownUploadError,
+    UploadDamagedError,
+    UploadIncompleteError,
+)
 from overscan.service.transfers import arrivals, keeper
 from overscan.service.transfers.incoming import Incoming
+from overscan.service.transfers.lanes import Lane
 from overscan.service.transfers.uploads import Upload, Uploads
 from overscan.v1 import frame_service_pb2 as pb
 
@@ -213,6 +220,44 @@ def test_a_job_waits_until_what_it_reads_is_on_the_disk(uploads: Uploads, monkey
         assert job.result() == upload
 
 
+def test_a_job_is_refused_whose_files_a_service_that_ends_cannot_keep(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = uploads.create(user="ann", name="a.%04d.exr", frames=(1, 2, 3))
+    may_flush = threading.Event()
+    monkeypatch.setattr(keeper, "flush", lambda _: may_flush.wait())
+    for frame in upload.frames:  # the keeper does two at once
+        send(uploads, upload, frame, b"%d" % frame)
+    with ThreadPoolExecutor(2) as both:
+        before, end = both.submit(whole, uploads, upload, (3,)), both.submit(uploads.close)
+        try:
+            for job in (before, both.submit(whole, uploads, upload, (3,))):
+                with pytest.raises(ServiceClosingError):
+                    job.result(timeout=10)
+        finally:
+            may_flush.set()
+        end.result()
+
+
+def test_one_file_keeps_no_other_from_the_few_threads_there_are() -> None:
+    done: list[bytes] = []
+    with ThreadPoolExecutor(1) as helpers:
+        begun, go_on = threading.Event(), threading.Event()
+        endless = Lane(do=lambda data: (done.append(bytes(data)), begun.set(), go_on.wait()), helpers=helpers)
+        other = Lane(do=lambda data: done.append(bytes(data)), helpers=helpers)
+        endless.put(memoryview(b"a"))
+        begun.wait()
+        feed = threading.Thread(target=lambda: [endless.put(memoryview(b"a")) for _ in range(50)])
+        feed.start()
+        other.put(memoryview(b"b"))
+        go_on.set()
+        other.wait()
+        feed.join()
+        endless.wait()
+    assert done.index(b"b") <= 8, "however much of the one waits"
+    assert len(done) == 52
+
+
 def test_what_the_disk_does_not_take_has_to_come_again(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = uploads.create(user="ann", name="a.exr", frames=(1,))
 
@@ -259,7 +304,15 @@ def test_our_own_codecs_say_what_protobuf_says() -> None:
         assert made == pb.DownloadFrameResponse(offset=5, data=data, total_size=9, sha256=HASH)
 
 
-@pytest.mark.parametrize("raw", [b"\x22\x05abc", b"\x22", b"\xff" * 12, b"\x0b", b"\x09abc", b"\x0a\x01\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"\x22\x05abc", b"\x22", b"\xff" * 12, b"\x0b", b"\x09abc", b"\x0a\x01\xff"),
+        pytest.param(b"\x22\x00" * 50_000, id="many-chunks"),
+        pytest.param(b"\x22\x80\x80\x08" + bytes(1 << 17) + b"\x22\x01a", id="one-chunk-hidden-by-another"),
+        pytest.param(b"\xf2\x7f\x80\x80\x08" + bytes(1 << 17), id="something-unknown"),
+    ],
+)
 def test_what_is_no_message_is_refused(raw: bytes) -> None:
     from google.protobuf.message import DecodeError
 
