@@ -20,7 +20,15 @@ from overscan.service.workers.devices import render_devices
 def start_refusals(*, settings: Settings) -> tuple[OverscanError, ...]:
     """Everything that a service with these settings is not started for."""
     found: dict[str, OverscanError] = {}
-    for check in (_check_home, _check_address, _check_users, _check_metrics, _check_devices, _check_store):
+    for check in (
+        _check_home,
+        _check_roots,
+        _check_address,
+        _check_users,
+        _check_metrics,
+        _check_devices,
+        _check_store,
+    ):
         try:
             check(settings)
         except OverscanError as error:
@@ -39,6 +47,18 @@ def _check_home(settings: Settings) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "cannot be written to" if there.is_dir() else "is no folder"
         raise SettingsError(problems=(f"the home {home} cannot be used: {there} {what}.",))
+
+
+def _check_roots(settings: Settings) -> None:
+    home = settings.home.resolve()
+    for name in ("roots_read", "roots_write"):
+        for root in getattr(settings, name):
+            if root == home or root in home.parents:
+                raise SettingsError(
+                    problems=(
+                        f"{name}: {root} has the home, {home}, in it: jobs could reach its keys, users and audit log.",
+                    )
+                )
 
 
 def _check_address(settings: Settings) -> None:

@@ -76,24 +76,20 @@ class Arrival:
         """Bytes that came, those on their way to the disk among them."""
         self._written = 0
         self._digest: hashlib._Hash | None = None
-        """Of all bytes so far; None where some came before this object was made, or were lost."""
-        # both take about as long as the bytes' coming
-        self._writing = Lane(do=self._write, helpers=helpers)
-        self._hashing = Lane(do=self._hash, helpers=helpers)
+        """Of all bytes so far; None where some came before this object was made."""
+        self._taking = Lane(do=self._take, helpers=helpers)
 
     def add(self, data: memoryview, *, offset: int) -> None:
         """Append bytes; raises `UploadOffsetError` where they do not follow on, and keeps what there is."""
         with self._lock:
             self._ready()
-            if self._writing.failed:
+            if self._taking.failed:
                 self._wait()
             if offset != self._size or (data and self._descriptor is None):
                 raise self._misplaced(offset)
             if data:
                 self._size += len(data)
-                self._writing.put(data)
-                if self._digest is not None:
-                    self._hashing.put(data)
+                self._taking.put(data)
 
     def finish(self, *, size: int, sha256: bytes) -> bool:
         """Make the file whole; returns whether this call did it. One of which nothing has come is only looked for.
@@ -161,8 +157,8 @@ class Arrival:
             self._size = self._written = os.fstat(self._descriptor).st_size
             self._digest = hashlib.sha256() if not self._size else None
 
-    def _write(self, data: memoryview) -> None:
-        """Append bytes to the file; leaves nothing of them where the disk has no room for all."""
+    def _take(self, data: memoryview) -> None:
+        """Write and hash bytes, while the processor has them at hand; leaves nothing of them where the disk has no room for all."""
         descriptor = self._descriptor
         if descriptor is None:
             raise AssertionError("nothing is written to a file that is whole")
@@ -175,8 +171,6 @@ class Arrival:
                 os.ftruncate(descriptor, self._written)
             raise self._refused(error) from error
         self._written += len(data)
-
-    def _hash(self, data: memoryview) -> None:
         if self._digest is not None:
             self._digest.update(data)
 
@@ -215,11 +209,10 @@ class Arrival:
 
     def _wait(self) -> None:
         """Until all that has come is written and hashed; raises what kept it from there."""
-        self._hashing.wait()
         try:
-            self._writing.wait()
+            self._taking.wait()
         except BaseException:
-            self._size, self._digest = self._written, None
+            self._size = self._written
             raise
 
     def _misplaced(self, offset: int) -> UploadOffsetError:

@@ -225,6 +225,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         'listen = "10.0.0.7:1"\nroots_read = ["{shots}"]\ntls_certificate = "{certificate}"\ntls_key = "{key}"',
         "without users (`overscan users add`)",
     ),
+    "a home that jobs could read": ('home = "{shots}/home"\nroots_read = ["{shots}"]', "has the home"),
+    "a home that jobs could write": ('home = "{shots}"\nroots_write = ["{shots}"]', "has the home"),
     "a file of users that others can read": ('home = "{open}"', "others can read or write it"),
     "a key that everybody can read": (
         'listen = "127.0.0.1:0"\ntls_certificate = "{certificate}"\ntls_key = "{bare.key}"',
