@@ -21,11 +21,12 @@ from overscan.core.results import extras_pattern
 from overscan.core.results._digests import PREFIX
 from overscan.core.results._receipt import Receipt, read_receipt
 
-REPRODUCED, REFUTED = 0.99, 0.9
+REPRODUCED, REFUTED = 0.99, 0.8
 """Least part of the sampled pixels that must be found at their sources, and the part below which the layers are wrong.
 In between nothing can be said: frames that were averaged with others, or given grain, differ that much."""
-_FRAME_FEWEST = 50
-"""The fewest pixels that say anything of one frame: few are drawn from each."""
+_FRAME_REFUTED, _FRAME_FEWEST = 0.7, 50
+"""The same for one frame, and the fewest pixels that say anything of it: few are drawn, in a handful of squares, whose
+pixels are right or wrong together. docs/receipts.md has what true and displaced addresses come to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,7 +201,7 @@ def _sampled(
     tally.sampled += check.sampled
     tally.reproduced += check.reproduced
     tally.unreachable += check.unreachable
-    if check.sampled >= _FRAME_FEWEST and check.reproduced < REFUTED * check.sampled:
+    if check.sampled >= _FRAME_FEWEST and check.reproduced < _FRAME_REFUTED * check.sampled:
         yield Finding(
             subject=Subject.SOURCES,
             state=State.CHANGED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from filming import look, pan, rgb, scene, write
 from overscan.core.geometry import Window
 from overscan.core.jobs import Extend, Margins
 from overscan.core.receipts import State, Subject
-from overscan.core.receipts._audit import _summary, _Tally
-from overscan.core.receipts._refetch import SAMPLED, check_sources
+from overscan.core.receipts._audit import _sampled, _summary, _Tally
+from overscan.core.receipts._refetch import SAMPLED, SourceCheck, check_sources
 
 FRAMES = tuple(range(1001, 1009))
 
@@ -109,7 +110,17 @@ def test_plates_that_are_not_linear_are_compared_as_light(tmp_path: Path) -> Non
     assert delivered.not_intact() == []
 
 
-@pytest.mark.parametrize(("found", "state"), [(990, "intact"), (989, "unknown"), (900, "unknown"), (899, "changed")])
+@pytest.mark.parametrize(("found", "state"), [(990, "intact"), (989, "unknown"), (800, "unknown"), (799, "changed")])
 def test_between_proof_and_refutation_nothing_is_said(found: int, state: str) -> None:
     (said,) = _summary(_Tally(sampled=1000, reproduced=found))
     assert said.state.value == state
+
+
+@pytest.mark.parametrize(("sampled", "found", "changed"), [(320, 248, False), (320, 221, True), (40, 10, False)])
+def test_of_one_frame_few_squares_are_drawn_and_it_takes_more_to_refute_them(
+    sampled: int, found: int, changed: bool
+) -> None:
+    sampler = SimpleNamespace(sample=lambda *_, **__: SourceCheck(sampled=sampled, reproduced=found))
+    image = SimpleNamespace(number=1030, path="extended.1030.exr")
+    said = list(_sampled(sampler, image, _Tally(), sidecar=None))
+    assert [item.state for item in said] == [State.CHANGED] * changed
