@@ -158,7 +158,8 @@ class Arrival:
             self._digest = hashlib.sha256() if not self._size else None
 
     def _take(self, data: memoryview) -> None:
-        """Write and hash bytes, while the processor has them at hand; leaves nothing of them where the disk has no room for all."""
+        """Write and hash bytes, while the processor has them at hand; none of them stay where the disk has no room for
+        all."""
         descriptor = self._descriptor
         if descriptor is None:
             raise AssertionError("nothing is written to a file that is whole")
