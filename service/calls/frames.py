@@ -23,9 +23,10 @@ from overscan.service.security.roles import Role
 from overscan.service.security.users import Caller, require_owner
 from overscan.service.store.store import Store
 from overscan.service.store.writer import ENDED
+from overscan.service.transfers.hashes import hash_file
 from overscan.service.transfers.incoming import Incoming
 from overscan.service.transfers.places import Places
-from overscan.service.transfers.results import Results, hash_file
+from overscan.service.transfers.results import Results
 from overscan.service.transfers.upload_ids import upload_ids
 from overscan.service.transfers.uploads import Upload
 from overscan.service.wire.frame_sets import read_frames

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from overscan.core.errors import DiskFullError, OverscanError
 from overscan.service._errors import InvalidRequestError, UnknownUploadError, UploadDamagedError, UploadOffsetError
-from overscan.service.transfers.keeper import Keeper, hash_of
+from overscan.service.transfers.hashes import hash_of
+from overscan.service.transfers.keeper import Keeper
 from overscan.service.transfers.lanes import Lane
 
 _HELPERS = 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import threading
@@ -13,9 +12,9 @@ from pathlib import Path
 
 from overscan.core.temporaries import flush
 from overscan.service._errors import ServiceClosingError
+from overscan.service.transfers.hashes import hash_of
 
 _LOG = logging.getLogger(__name__)
-_READ_BYTES = 1 << 20
 _THREADS = 2
 
 
@@ -104,12 +103,3 @@ def _flush(*, mark: Path, file: Path, pooled: Path, check: bool) -> None:
             file.unlink()
     with contextlib.suppress(OSError):
         mark.unlink()
-
-
-def hash_of(path: Path) -> bytes:
-    """SHA-256 of a file; raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.digest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -32,7 +31,6 @@ from overscan.v1.job_pb2 import FrameState, JobSpec
 from overscan.v1.output_pb2 import ExtrasMode
 
 _THERE = (FrameState.FRAME_STATE_FINISHED, FrameState.FRAME_STATE_VERIFIED)
-_READ_BYTES = 1 << 20
 _HASHES_KEPT = 10_000
 _DAY_SECONDS = 24 * 3600.0
 
@@ -195,15 +193,6 @@ class Results:
 
     def _pattern(self, row: Row[Any]) -> Path:
         return Path(self._places.output(JobSpec.FromString(row.spec), job_id=row.id))
-
-
-def hash_file(file: FileIO) -> bytes:
-    """SHA-256 of an open file's bytes, all of them."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(_READ_BYTES):
-        digest.update(block)
-    return digest.digest()
 
 
 def _place_of(descriptor: int, path: Path) -> Path:
